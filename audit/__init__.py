@@ -1,0 +1,1 @@
+"""The record store: immutable, hash-chained, sealed records and the people who sign them."""

@@ -1,0 +1,1 @@
+"""Model versions: frozen data, their GAMP 5 lifecycle and their signatures."""

@@ -1,0 +1,119 @@
+"""Settings. Every value that differs between sites comes from the environment."""
+
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+
+from twin_core.config.environment import (
+    env_bool,
+    env_database,
+    env_number,
+    env_path,
+    env_secret,
+    env_text,
+    env_url,
+)
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+DEBUG = env_bool("TWIN_DEBUG", default=False)
+SECRET_KEY = env_secret("TWIN_SECRET_KEY")  # no default: refuse to start without it
+PUBLIC_URL = env_url("TWIN_PUBLIC_URL", default="http://localhost:8000")
+ALLOWED_HOSTS = env_text("TWIN_ALLOWED_HOSTS", "localhost").split(",")
+DATA_DIR = env_path("TWIN_DATA_DIR", BASE_DIR / "data")
+
+DATABASES = {"default": env_database("TWIN_DATABASE_URL")}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
+REDIS_URL = env_text("TWIN_REDIS_URL", "redis://localhost:6379/0")
+WRITE_BACK_ENABLED = env_bool("TWIN_WRITE_BACK_ENABLED", default=False)
+
+INSTALLED_APPS = [
+    "audit",
+    "models_registry",
+    "twin_core",
+    "validation",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
+    "rest_framework",
+    "drf_spectacular",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "twin_core.config.urls"
+ASGI_APPLICATION = "twin_core.config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "twin_core" / "web" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_USER_MODEL = "audit.User"
+SESSION_COOKIE_AGE = 15 * 60  # seconds; extended by a person's own requests alone
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")  # http: localhost
+CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "twin_core" / "web" / "static"]
+WHITENOISE_USE_FINDERS = True  # the checkout is the installation: nothing to collect
+WHITENOISE_AUTOREFRESH = False
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"  # stored and compared in UTC, shown in the zone of the site
+SITE_TIME_ZONE = env_text("TWIN_SITE_TIME_ZONE", "Europe/Zurich")
+SITE_NAME = env_text("TWIN_SITE_NAME", "Demonstration site")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEST_RUNNER = "django.test.runner.DiscoverRunner"
+
+LEDGER_ORIGIN = env_text("TWIN_LEDGER_ORIGIN", "localhost/ledger")
+LEDGER_KEY_FILE = env_path("TWIN_LEDGER_KEY_FILE", DATA_DIR / "keys" / "ledger.key")
+CHECKPOINT_DIR = env_path("TWIN_CHECKPOINT_DIR", DATA_DIR / "checkpoints")
+SEAL_INTERVAL = env_number("TWIN_SEAL_INTERVAL", default=0.05)  # seconds between looks for records
+
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+}

@@ -1,0 +1,1 @@
+"""The engine of evidence: requirements, protocols, runs and the trace between them."""
