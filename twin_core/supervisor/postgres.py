@@ -91,9 +91,9 @@ def escaped(text: str | Path) -> str:
 class Postgres:
     """The cluster of one data folder."""
 
-    name = "postgres"
-    death_signal = signal.SIGINT
-    stop_signals = STOP_SIGNALS
+    name: str = "postgres"
+    death_signal: signal.Signals = signal.SIGINT
+    stop_signals: tuple[signal.Signals, ...] = STOP_SIGNALS
 
     def __init__(self, folder: DataFolder) -> None:
         self.folder = folder

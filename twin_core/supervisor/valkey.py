@@ -68,9 +68,9 @@ def copy_binary(source: Path) -> Path:
 class Valkey:
     """The queue of one data folder."""
 
-    name = "valkey"
-    death_signal = signal.SIGTERM
-    stop_signals = (signal.SIGTERM,)
+    name: str = "valkey"
+    death_signal: signal.Signals = signal.SIGTERM
+    stop_signals: tuple[signal.Signals, ...] = (signal.SIGTERM,)
 
     def __init__(self, folder: DataFolder, password: str) -> None:
         self.folder = folder
