@@ -32,7 +32,7 @@ class Source:
 
 
 _actor: ContextVar[Actor | None] = ContextVar("actor", default=None)
-_source: ContextVar[Source] = ContextVar("source", default=Source())
+_source: ContextVar[Source | None] = ContextVar("source", default=None)
 
 
 def process_name() -> str:
@@ -60,7 +60,7 @@ def actor_of(who: Any) -> Actor:
 
 
 def source_as_told() -> dict[str, str | None]:
-    source = _source.get()
+    source = _source.get() or Source()
     return {
         "session": source.session,
         "address": source.address,

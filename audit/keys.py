@@ -14,9 +14,7 @@ class KeyRefused(Exception):
 def signing_key(path: Path) -> Ed25519PrivateKey:
     """Return the Ed25519 key of a PEM file that nobody but its owner can read."""
     if not path.exists():
-        raise KeyRefused(
-            f"{path} is missing: restore it from the key backup; do not make a new one"
-        )
+        raise KeyRefused(f"{path} is missing: restore it from the key backup")
     if mode := stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise KeyRefused(f"{path} is readable by others (mode ...{mode:03o}): chmod 600 it")
     key = load_pem_private_key(path.read_bytes(), password=None)

@@ -73,11 +73,10 @@ def rows_between(start: int, below: int) -> list[Row]:
             "ORDER BY transaction, id LIMIT %s",
             [str(start), str(below), MOST + 1],
         )
-        found = [
+        return [
             Row(identity, payload.encode(), bytes(leaf), int(xid), at)
             for identity, payload, leaf, xid, at in cursor
         ]
-    return found
 
 
 class Sealer:
