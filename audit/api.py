@@ -1,0 +1,55 @@
+"""The door to the record store: what other packages may use of it."""
+
+from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
+from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
+from audit.fields import uuid7
+from audit.ledger import (
+    append,
+    append_alone,
+    by_leaf,
+    content,
+    get_blob,
+    is_intact,
+    put_blob,
+    sequence_of,
+    wait_for_seal,
+)
+from audit.models import Record, Role, Signature, User
+from audit.operations import Grant, RefuseChange, Regulated
+from audit.regulated import RegulatedModel
+from audit.software import build_digest, software
+
+__all__ = [
+    "Actor",
+    "Grant",
+    "NotCanonical",
+    "Record",
+    "RefuseChange",
+    "Regulated",
+    "RegulatedModel",
+    "Role",
+    "Signature",
+    "Source",
+    "User",
+    "acting",
+    "actor_of",
+    "append",
+    "append_alone",
+    "build_digest",
+    "by_leaf",
+    "content",
+    "decode",
+    "encode",
+    "get_blob",
+    "is_intact",
+    "number",
+    "os_user_actor",
+    "process_actor",
+    "put_blob",
+    "quantity",
+    "sequence_of",
+    "software",
+    "timestamp",
+    "uuid7",
+    "wait_for_seal",
+]
