@@ -172,10 +172,8 @@ def wait_for_seal(record: Record, *, timeout: float = 10.0) -> int:
 def unsealed_count() -> int:
     """Return how many committed records wait for the sealer."""
     last = Block.objects.order_by("-number").first()
-    waiting = Record.objects.all()
-    return (
-        waiting.filter(transaction__gte=last.transaction_below).count() if last else waiting.count()
-    )
+    sealed_below = last.transaction_below if last else 0
+    return Record.objects.filter(transaction__gte=sealed_below).count()
 
 
 def blocks(start: int = 0) -> Iterator[Block]:

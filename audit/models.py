@@ -1,4 +1,4 @@
-"""Tables of the record store and of the people who sign. Rules live in the database: see migrations."""
+"""Tables of the record store and of the people who sign; their rules live in the database."""
 
 from typing import Any
 

@@ -66,7 +66,5 @@ def _told(field: Any, value: Any, digested: tuple[str, ...]) -> Any:
         case bytes() | memoryview():
             return bytes(value).hex()
         case float():
-            raise TypeError(
-                f"{field.attname}: a regulated row holds no floats; use a decimal column"
-            )
+            raise TypeError(f"{field.attname}: a regulated row holds no floats, use decimals")
     return value
