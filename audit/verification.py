@@ -13,7 +13,7 @@ from audit.models import Block, Checkpoint, Tile
 FIND = (
     "SELECT id, payload, leaf, transaction::text, recorded_at FROM audit_record "
     "WHERE transaction >= %s::text::xid8 AND transaction < %s::text::xid8 "
-    "ORDER BY transaction, id"
+    "ORDER BY audit_record.transaction, id"
 )
 
 
