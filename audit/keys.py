@@ -6,6 +6,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from audit.checkpoint import PublicKey, parse_vkey
+
 
 class KeyRefused(Exception):
     """A key file that must not be used, and what to do about it."""
@@ -23,5 +25,9 @@ def signing_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def public_bytes(key: Ed25519PrivateKey) -> bytes:
-    return key.public_key().public_bytes_raw()
+def public_keys(path: Path) -> list[PublicKey]:
+    """Return the trusted public keys of a file, one ``name+id+base64`` a line."""
+    if not path.exists():
+        raise KeyRefused(f"{path} is missing: it names the public keys that the ledger is held to")
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [parse_vkey(line) for line in lines if line and not line.startswith("#")]
