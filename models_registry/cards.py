@@ -171,10 +171,10 @@ def _shape_flaws(told: Mapping[str, Any]) -> list[str]:
     members = (*TEXTS, *LISTS, "credibility")
     flaws = [f"{name} is missing" for name in members if name not in told]
     flaws += [f"{name} is not known" for name in told if name not in members]
+    flaws += [f"{name} must be a text" for name in TEXTS if not isinstance(told.get(name, ""), str)]
     flaws += [
-        f"{name} must be a text" for name in TEXTS if not isinstance(told.get(name, ""), str)
+        f"{name} must be a list" for name in LISTS if not isinstance(told.get(name, []), list)
     ]
-    flaws += [f"{name} must be a list" for name in LISTS if not isinstance(told.get(name, []), list)]
     if not isinstance(told.get("credibility", {}), dict):
         flaws.append("credibility must be an object")
     return flaws
@@ -184,11 +184,15 @@ def _content_flaws(told: Mapping[str, Any]) -> list[str]:
     flaws = [] if told["intended_use"].strip() else ["intended_use is empty"]
     if told["impact"] not in IMPACTS:
         flaws.append(f"impact must be one of {', '.join(IMPACTS)}")
-    for name in ("outputs", "assumptions", "known_limits"):
-        if not all(isinstance(entry, str) and entry.strip() for entry in told[name]):
-            flaws.append(f"{name} must hold texts")
-    flaws += [flaw for n, entry in enumerate(told["inputs"]) for flaw in _input_flaws(n, entry)]
-    flaws += [flaw for n, entry in enumerate(told["criteria"]) for flaw in _criterion_flaws(n, entry)]
+    flaws += [
+        f"{name} must hold texts"
+        for name in ("outputs", "assumptions", "known_limits")
+        if not all(isinstance(entry, str) and entry.strip() for entry in told[name])
+    ]
+    for place, entry in enumerate(told["inputs"]):
+        flaws += _input_flaws(f"inputs[{place}]", entry)
+    for place, entry in enumerate(told["criteria"]):
+        flaws += _criterion_flaws(f"criteria[{place}]", entry)
     flaws += [
         f"credibility.{name} must be a text"
         for name in CREDIBILITY
@@ -197,25 +201,25 @@ def _content_flaws(told: Mapping[str, Any]) -> list[str]:
     return flaws
 
 
-def _input_flaws(place: int, entry: Any) -> list[str]:
-    if flaws := _entry_flaws(f"inputs[{place}]", entry, ("tag", "unit", "low", "high")):
+def _input_flaws(place: str, entry: Any) -> list[str]:
+    if flaws := _entry_flaws(place, entry, ("tag", "unit", "low", "high")):
         return flaws
     if not (_is_number(entry["low"]) and _is_number(entry["high"])):
-        return [f"inputs[{place}]: low and high must be decimal texts"]
+        return [f"{place}: low and high must be decimal texts"]
     if float(entry["low"]) > float(entry["high"]):
-        return [f"inputs[{place}]: low {entry['low']} is above high {entry['high']}"]
+        return [f"{place}: low {entry['low']} is above high {entry['high']}"]
     return []
 
 
-def _criterion_flaws(place: int, entry: Any) -> list[str]:
+def _criterion_flaws(place: str, entry: Any) -> list[str]:
     names = ("metric", "comparison", "limit", "unit", "why")
-    if flaws := _entry_flaws(f"criteria[{place}]", entry, names):
+    if flaws := _entry_flaws(place, entry, names):
         return flaws
     flaws = []
     if entry["comparison"] not in COMPARISONS:
-        flaws.append(f"criteria[{place}]: comparison must be one of {', '.join(COMPARISONS)}")
+        flaws.append(f"{place}: comparison must be one of {', '.join(COMPARISONS)}")
     if not _is_number(entry["limit"]):
-        flaws.append(f"criteria[{place}]: limit must be a decimal text")
+        flaws.append(f"{place}: limit must be a decimal text")
     return flaws
 
 

@@ -231,9 +231,7 @@ TRANSITIONS: dict[tuple[Phase, str], tuple[Phase, tuple[Guard, ...]]] = {
     (Phase.SUSPENDED, "put_in_force"): (Phase.IN_FORCE, (*_APPROVES, has_a_known_author)),
     # A successor takes the place of the version in force within the same act and signature.
     (Phase.IN_FORCE, "give_way"): (Phase.RETIRED, _RETIRES),
-    **{
-        (phase, "retire"): (Phase.RETIRED, _RETIRES) for phase in Phase if phase is not Phase.RETIRED
-    },
+    **{(phase, "retire"): (Phase.RETIRED, _RETIRES) for phase in Phase if phase != Phase.RETIRED},
 }
 ACTIONS = tuple(dict.fromkeys(action for _, action in TRANSITIONS))
 
