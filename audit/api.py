@@ -2,7 +2,7 @@
 
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
-from audit.fields import uuid7
+from audit.fields import ClockTimestamp, uuid7
 from audit.ledger import (
     append,
     append_alone,
@@ -22,6 +22,7 @@ from audit.transitions import Transitions
 
 __all__ = [
     "Actor",
+    "ClockTimestamp",
     "Grant",
     "NotCanonical",
     "Record",
