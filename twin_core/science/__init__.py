@@ -1,0 +1,1 @@
+"""The numerical core and the contracts it serves; pure Python and numbers."""
