@@ -1,0 +1,7 @@
+"""An installation to qualify: a database of its own with a sealer at work."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from django.conf import settings
