@@ -41,6 +41,10 @@ SELECT m.rolname, r.rolname FROM pg_auth_members a
 JOIN pg_roles m ON m.oid = a.member JOIN pg_roles r ON r.oid = a.roleid
 WHERE m.rolname IN ('twin_application', 'twin_sealer', 'twin_gate', 'twin_auditor') ORDER BY 1, 2"""
 
+PARTITIONS = """
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = %s::regclass ORDER BY 1"""
+
 
 def ask(query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Return the rows of a query as the role that the protocol runs as."""
@@ -56,10 +60,7 @@ def setting(name: str) -> str:
 
 def partitions() -> list[str]:
     """Return the partitions of the ledger's table."""
-    query = "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid " + (
-        "WHERE i.inhparent = %s::regclass ORDER BY 1"
-    )
-    return [name for (name,) in ask(query, [LEDGER])]
+    return [name for (name,) in ask(PARTITIONS, [LEDGER])]
 
 
 def regulated_tables() -> list[str]:

@@ -1,9 +1,10 @@
 """OQ-AUD: the record store does on this installation what it was built for."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import Error, IntegrityError, ProgrammingError, connection, transaction
+from django.db import Error, connection, transaction
 
 from audit import api as audit
 from validation.api import Protocol, Run
@@ -63,7 +64,7 @@ def a_record_cannot_be_changed_or_removed(run: Run) -> None:
     with refused(run, "update of a row set"):
         rows.update(kind="oq.probe.forged")
     with refused(run, "deletion of a row set"):
-        rows.delete()
+        rows._raw_delete(rows.db)  # what any deletion through the ORM comes down to
     with run.refusal("deletion of a record", by=TypeError, naming="never deleted"):
         record.delete()
 
@@ -119,7 +120,7 @@ def the_whole_ledger_verifies(run: Run) -> None:
     """Every hash of the ledger is recomputed and every checkpoint compared."""
     run.instruct("Append a record, wait for its seal, verify the whole ledger.")
     place = audit.wait_for_seal(probe(run))
-    result = audit.verify()
+    result = verified_with_a_checkpoint()
     run.expect("ledger sound", result.ok, equals=True)
     run.expect("the new record is among those verified", result.records > place, equals=True)
     run.expect("checkpoints compared, at least one", result.checkpoints > 0, equals=True)
@@ -133,11 +134,11 @@ def a_regulated_row_is_what_its_record_says(run: Run) -> None:
     person = audit.User(username="oq-probe", printed_name="OQ probe")
     with run.refusal("a row without a record", by=ValueError, naming="is regulated"):
         person.save()
-    with refused(run, "a row citing a record about nobody", "not once", IntegrityError):
+    with refused(run, "a row citing a record about nobody", "not once"):
         person.save(record=audit.append(stream="oq", kind="oq.probe", actor=run.actor))
 
     run.instruct("Try to store a person who differs from the record cited.")
-    with refused(run, "a row that differs from its record", "is not what", IntegrityError):
+    with refused(run, "a row that differs from its record", "is not what"):
         record = audit.append(
             stream="oq",
             kind="oq.probe",
@@ -148,6 +149,16 @@ def a_regulated_row_is_what_its_record_says(run: Run) -> None:
         person.save(record=record)
     found = audit.User.objects.filter(username="oq-probe").count()
     run.expect("persons stored by this step", found, equals=0)
+
+
+def verified_with_a_checkpoint() -> audit.Verification:
+    """Verify; on a ledger younger than its first checkpoint give the sealer time for one."""
+    deadline = time.monotonic() + 10  # seconds
+    while True:
+        result = audit.verify()
+        if not result.ok or result.checkpoints or time.monotonic() > deadline:
+            return result
+        time.sleep(0.2)
 
 
 class ActFailed(Exception):
@@ -173,13 +184,11 @@ def execute(statement: str) -> None:
 
 
 @contextmanager
-def refused(
-    run: Run, what: str, naming: str = "permission denied", by: type[Error] = ProgrammingError
-) -> Iterator[None]:
+def refused(run: Run, what: str, naming: str = "permission denied") -> Iterator[None]:
     """Expect the database to refuse; were it to accept, the transaction is undone all the same.
 
     This runs on an installation in use: a guard that is missing must cost no record.
     """
-    with run.refusal(what, by=by, naming=naming), transaction.atomic():
+    with run.refusal(what, by=Error, naming=naming), transaction.atomic():
         yield
         transaction.set_rollback(True)
