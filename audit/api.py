@@ -19,6 +19,8 @@ from audit.operations import Grant, RefuseChange, Regulated
 from audit.regulated import RegulatedModel
 from audit.software import build_digest, software
 from audit.transitions import Transitions
+from audit.verification import Verification
+from audit.verification import verify_installation as verify
 
 __all__ = [
     "Actor",
@@ -34,6 +36,7 @@ __all__ = [
     "Source",
     "Transitions",
     "User",
+    "Verification",
     "acting",
     "actor_of",
     "append",
@@ -54,5 +57,6 @@ __all__ = [
     "software",
     "timestamp",
     "uuid7",
+    "verify",
     "wait_for_seal",
 ]
