@@ -7,6 +7,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from audit.checkpoint import PublicKey, parse_vkey
+
 CREDENTIAL_KEY_SIZE = 32  # bytes: AES-256
 
 
@@ -21,10 +23,6 @@ def signing_key(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyRefused(f"{path} holds no Ed25519 key")
     return key
-
-
-def public_bytes(key: Ed25519PrivateKey) -> bytes:
-    return key.public_key().public_bytes_raw()
 
 
 def credential_key(path: Path) -> bytes:
@@ -45,3 +43,11 @@ def check_private(path: Path) -> None:
         raise KeyRefused(f"{path} is missing: restore it from the key backup")
     if mode := stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise KeyRefused(f"{path} is readable by others (mode ...{mode:03o}): chmod 600 it")
+
+
+def public_keys(path: Path) -> list[PublicKey]:
+    """Return the trusted public keys of a file, one ``name+id+base64`` a line."""
+    if not path.exists():
+        raise KeyRefused(f"{path} is missing: it names the public keys that the ledger is held to")
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [parse_vkey(line) for line in lines if line and not line.startswith("#")]

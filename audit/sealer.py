@@ -5,9 +5,9 @@ nothing is running any more, puts the committed records below it in order, and c
 """
 
 import time
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
@@ -28,11 +28,10 @@ class SealingRefused(Exception):
     """The ledger is not the one that was sealed last: a person has to decide."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A committed record as the sealer reads it back."""
 
-    id: str
+    id: UUID
     payload: bytes
     leaf: bytes
     transaction: int
@@ -68,7 +67,7 @@ def rows_between(start: int, below: int) -> list[Row]:
     """Return committed records with start <= transaction < below, in order, whole transactions."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id::text, payload, leaf, transaction::text, recorded_at FROM audit_record "
+            "SELECT id, payload, leaf, transaction::text, recorded_at FROM audit_record "
             "WHERE transaction >= %s::text::xid8 AND transaction < %s::text::xid8 "
             "ORDER BY transaction, id LIMIT %s",
             [str(start), str(below), MOST + 1],
@@ -108,7 +107,7 @@ class Sealer:
             )
 
     def _check_tree(self) -> None:
-        if self.header is not None and self.tree.root.hex() != self.header.root:
+        if self.header is not None and chain.flaw_of_tree(self.header, self.tree):
             raise SealingRefused(
                 f"block {self.header.number}: the stored leaves do not give its root; "
                 "run manage.py verify_ledger"
@@ -119,12 +118,12 @@ class Sealer:
         if note is None:
             return
         seen = checkpoint.parse(note)
-        if seen.size > self.tree.size:
+        if seen.tree_size > self.tree.size:
             raise SealingRefused(
-                f"a checkpoint outside the database covers {seen.size} records, the database "
+                f"a checkpoint outside the database covers {seen.tree_size} records, the database "
                 f"has {self.tree.size}: records were lost, or this is an old backup"
             )
-        if seen.size == self.tree.size and seen.root != self.tree.root:
+        if seen.tree_size == self.tree.size and seen.root != self.tree.root:
             raise SealingRefused("the checkpoint outside the database has another root: a fork")
 
     # ------------------------------------------------------------------- work
@@ -167,17 +166,12 @@ class Sealer:
 
     def _next_header(self, rows: list[Row], tree: Any, start: int, below: int) -> Any:
         last = self.header
-        first = last.first_sequence + last.count if last else 0
-        lines = [
-            chain.index_line(
-                sequence=first + place,
-                id=row.id,
-                leaf=row.leaf,
-                recorded_at=row.recorded_at,
-                transaction=row.transaction,
-            )
+        first = last.end if last else 0
+        entries = [
+            chain.Entry(row.id, row.leaf, row.recorded_at, first + place, row.transaction)
             for place, row in enumerate(rows)
         ]
+        now = _database_now()
         return chain.Header(
             origin=self.origin,
             epoch=last.epoch if last else 0,
@@ -188,29 +182,26 @@ class Sealer:
             count=len(rows),
             transaction_from=start,
             transaction_below=below,
-            records_digest=chain.lines_digest(row.payload for row in rows),
-            index_digest=chain.lines_digest(lines),
-            previous=last.hash().hex() if last else chain.GENESIS,
+            records_digest=chain.records_digest(row.payload for row in rows),
+            index_digest=chain.index_digest(entry.line for entry in entries),
+            previous=last.hash if last else chain.GENESIS,
             tree_size=tree.size,
             root=tree.root.hex(),
-            sealed_at=self._sealed_at(),
+            sealed_at=max(now, last.sealed_at) if last else now,
         )
-
-    def _sealed_at(self) -> str:
-        now = canonical.timestamp(_database_now())
-        return max(now, self.header.sealed_at) if self.header else now
 
     def publish(self) -> bool:
         """Sign a checkpoint of the tree if it has grown; store it inside and outside."""
         if self.header is None or self.tree.size == self.checkpointed:
             return False
-        note = checkpoint.sign(
-            self.key,
+        head = checkpoint.Checkpoint(
             origin=self.origin,
-            size=self.tree.size,
+            tree_size=self.tree.size,
             root=self.tree.root,
-            extensions=[f"block {self.header.number} {self.header.hash().hex()}"],
+            block_number=self.header.number,
+            block_hash=self.header.hash,
         )
+        note = checkpoint.sign(head, name=self.origin, key=self.key)
         self.outside.keep(note)
         Checkpoint.objects.create(tree_size=self.tree.size, note=note)
         self.checkpointed = self.tree.size

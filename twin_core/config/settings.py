@@ -126,6 +126,7 @@ TEST_RUNNER = "django.test.runner.DiscoverRunner"
 CREDENTIAL_KEY_FILE = env_path("TWIN_CREDENTIAL_KEY_FILE", DATA_DIR / "keys" / "credential.key")
 LEDGER_ORIGIN = env_text("TWIN_LEDGER_ORIGIN", "localhost/ledger")
 LEDGER_KEY_FILE = env_path("TWIN_LEDGER_KEY_FILE", DATA_DIR / "keys" / "ledger.key")
+LEDGER_PUBLIC_KEY_FILE = env_path("TWIN_LEDGER_PUBLIC_KEY_FILE", DATA_DIR / "keys" / "ledger.pub")
 CHECKPOINT_DIR = env_path("TWIN_CHECKPOINT_DIR", DATA_DIR / "checkpoints")
 SEAL_INTERVAL = env_number("TWIN_SEAL_INTERVAL", default=0.05)  # seconds between looks for records
 
