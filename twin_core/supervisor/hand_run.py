@@ -1,0 +1,142 @@
+"""A management command run by hand: it finds its services, or starts them for its own length.
+
+Nothing here touches Django: it runs before settings are loaded.
+"""
+
+import contextlib
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from twin_core.config.processes import APPLICATION, sign_in_as
+from twin_core.supervisor import envfile
+from twin_core.supervisor.folder import DataFolder, FolderInUse
+from twin_core.supervisor.installation import ensure_database
+from twin_core.supervisor.processes import Child, Supervisor
+from twin_core.supervisor.roster import CHECKOUT, SEALER, child_of
+from twin_core.supervisor.services import READY_WITHIN, ServiceFailed, Services, running
+from twin_core.supervisor.spawning import end, spawn
+
+# These look at code or files alone.
+NEED_NOTHING = {"", "help", "version", "makemigrations", "collectstatic", "findstatic", "diffsettings"}
+# These bring services up themselves.
+START_SERVICES = {"supervise", "demo_check"}
+
+
+@contextlib.contextmanager
+def environment_for(argv: list[str]) -> Iterator[None]:
+    """Set the TWIN_* variables that the command in ``argv`` needs, and run services for it.
+
+    With ``TWIN_DATABASE_URL`` in the environment everything is taken from there. ``--data DIR``
+    names the data folder (default: TWIN_DATA_DIR, or ``data`` in the checkout); it is taken out of
+    ``argv`` for commands that do not know it.
+    """
+    command = command_of(argv)
+    folder = folder_of(argv, keep=command in START_SERVICES)
+    if APPLICATION in os.environ and command not in START_SERVICES:
+        sign_in_as(command, os.environ)
+        yield
+    elif command in NEED_NOTHING or {"--help", "-h", "--version"} & set(argv):
+        for name, value in idle_variables(folder).items():
+            os.environ.setdefault(name, value)
+        yield
+    elif command in START_SERVICES:
+        for name, value in Services(folder).variables().items():
+            os.environ.setdefault(name, value)  # settings load; the command starts the services
+        os.environ["TWIN_DATA_DIR"] = str(folder.path)
+        sign_in_as(command, os.environ)
+        yield
+    else:
+        with services_for(folder, command) as services:
+            os.environ.update(services.variables())
+            if command == "init_database" and (admin_url := services.admin_url()):
+                os.environ.setdefault("TWIN_DATABASE_ADMIN_URL", admin_url)
+            sign_in_as(command, os.environ)
+            yield
+
+
+def command_of(argv: list[str]) -> str:
+    words = [word for word in argv[1:] if not word.startswith("-")]
+    if argv[1:2] == ["--data"]:
+        words = words[1:]
+    return words[0] if words else ""
+
+
+def folder_of(argv: list[str], *, keep: bool) -> DataFolder:
+    """Return the data folder; unless ``keep``, take ``--data`` out of ``argv``."""
+    place = os.environ.get("TWIN_DATA_DIR") or str(CHECKOUT / "data")
+    for index, word in enumerate(argv):
+        if word == "--data" and index + 1 < len(argv):
+            place, used = argv[index + 1], 2
+        elif word.startswith("--data="):
+            place, used = word.removeprefix("--data="), 1
+        else:
+            continue
+        if not keep:
+            del argv[index : index + used]
+        break
+    return DataFolder(Path(place).absolute())
+
+
+def idle_variables(folder: DataFolder) -> dict[str, str]:
+    """Return variables with which settings load and nothing is reached."""
+    return {
+        "TWIN_SECRET_KEY": secrets.token_urlsafe(64),
+        APPLICATION: f"postgresql://nobody@/none?host={folder.path / 'none'}",
+    }
+
+
+@contextlib.contextmanager
+def services_for(folder: DataFolder, command: str) -> Iterator[Services]:
+    """Use the services that run on the folder, or run them (and the sealer) for the block."""
+    services = Services(folder)
+    if services.note:
+        say(services.note)
+    deadline = time.monotonic() + READY_WITHIN
+    while True:
+        try:
+            with folder.lock(f"manage.py {command}"):
+                with own_services(services, command):
+                    yield services
+                return
+        except FolderInUse:
+            with folder.using():  # waits while a starter is stopping what it started
+                if all(service.ready() for service in services.embedded()) and initialised(folder):
+                    yield services
+                    return
+        if time.monotonic() > deadline:
+            raise ServiceFailed(
+                f"the services of {folder.path} are being started by another process and do not "
+                f"answer: see {folder.logs}"
+            )
+        time.sleep(0.2)
+
+
+def initialised(folder: DataFolder) -> bool:
+    return (folder.path / "initialised").exists()
+
+
+@contextlib.contextmanager
+def own_services(services: Services, command: str) -> Iterator[None]:
+    """Run the embedded services, and the sealer so that no record of the command waits."""
+    folder = services.folder
+    supervisor = Supervisor(folder)
+    supervisor.end_survivors()
+    with running(services):
+        if command != "init_database":
+            ensure_database(services)
+        sealer = child_of(SEALER, services, port=0)
+        process = start_unwatched(sealer, folder) if command != "init_database" else None
+        try:
+            yield
+        finally:
+            with folder.unused():
+                if process is not None:
+                    end(process, sealer.stop_signals, patience=20)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr)
