@@ -18,6 +18,7 @@ from audit.models import Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
 from audit.regulated import RegulatedModel
 from audit.software import build_digest, software
+from audit.transitions import Transitions
 
 __all__ = [
     "Actor",
@@ -30,6 +31,7 @@ __all__ = [
     "Role",
     "Signature",
     "Source",
+    "Transitions",
     "User",
     "acting",
     "actor_of",
