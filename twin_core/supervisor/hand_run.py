@@ -6,22 +6,26 @@ Nothing here touches Django: it runs before settings are loaded.
 import contextlib
 import os
 import secrets
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from twin_core.config.processes import APPLICATION, sign_in_as
-from twin_core.supervisor import envfile
 from twin_core.supervisor.folder import DataFolder, FolderInUse
 from twin_core.supervisor.installation import ensure_database
 from twin_core.supervisor.processes import Child, Supervisor
 from twin_core.supervisor.roster import CHECKOUT, SEALER, child_of
-from twin_core.supervisor.services import READY_WITHIN, ServiceFailed, Services, running
+from twin_core.supervisor.services import READY_WITHIN, ServiceFailed, Services, log_of, running
 from twin_core.supervisor.spawning import end, spawn
 
 # These look at code or files alone.
-NEED_NOTHING = {"", "help", "version", "makemigrations", "collectstatic", "findstatic", "diffsettings"}
+NEED_NOTHING = {
+    *("", "help", "version", "check", "makemigrations", "collectstatic", "findstatic"),
+    *("diffsettings", "spectacular"),
+}
 # These bring services up themselves.
 START_SERVICES = {"supervise", "demo_check"}
 
@@ -67,6 +71,9 @@ def command_of(argv: list[str]) -> str:
 
 def folder_of(argv: list[str], *, keep: bool) -> DataFolder:
     """Return the data folder; unless ``keep``, take ``--data`` out of ``argv``."""
+    if command_of(argv) == "demo_check" and not any(word.startswith("--data") for word in argv):
+        place = tempfile.mkdtemp(prefix="twin-demo-")
+        argv += ["--data", place, "--discard"]
     place = os.environ.get("TWIN_DATA_DIR") or str(CHECKOUT / "data")
     for index, word in enumerate(argv):
         if word == "--data" and index + 1 < len(argv):
@@ -95,48 +102,78 @@ def services_for(folder: DataFolder, command: str) -> Iterator[Services]:
     services = Services(folder)
     if services.note:
         say(services.note)
+    with contextlib.ExitStack() as stack:
+        if not join_running(services, command, stack):
+            start_own(services, command, stack)
+        yield services
+
+
+def join_running(services: Services, command: str, stack: contextlib.ExitStack) -> bool:
+    """Return True when another process runs the services, False when we hold the folder now.
+
+    Raises ServiceFailed when another holds the folder and its services do not come up.
+    """
+    folder = services.folder
     deadline = time.monotonic() + READY_WITHIN
-    while True:
-        try:
-            with folder.lock(f"manage.py {command}"):
-                with own_services(services, command):
-                    yield services
-                return
-        except FolderInUse:
-            with folder.using():  # waits while a starter is stopping what it started
-                if all(service.ready() for service in services.embedded()) and initialised(folder):
-                    yield services
-                    return
-        if time.monotonic() > deadline:
-            raise ServiceFailed(
-                f"the services of {folder.path} are being started by another process and do not "
-                f"answer: see {folder.logs}"
-            )
+    while time.monotonic() < deadline:
+        with contextlib.suppress(FolderInUse):
+            stack.enter_context(folder.lock(f"manage.py {command}"))
+            return False
+        with contextlib.ExitStack() as attempt:
+            attempt.enter_context(folder.using())  # waits while a starter stops its services
+            if all(service.ready() for service in services.embedded()) and is_initialised(folder):
+                stack.enter_context(attempt.pop_all())
+                return True
         time.sleep(0.2)
+    raise ServiceFailed(
+        f"another process is starting the services of {folder.path} and they do not answer: "
+        f"see {folder.logs}"
+    )
 
 
-def initialised(folder: DataFolder) -> bool:
-    return (folder.path / "initialised").exists()
+def start_own(services: Services, command: str, stack: contextlib.ExitStack) -> None:
+    """Run the embedded services, with the sealer so that no record of the command waits.
+
+    They are stopped with ``stack``, once no other command uses them.
+    """
+    folder = services.folder
+    Supervisor(folder).end_survivors()
+    stack.enter_context(running(services))
+    if command != "init_database":
+        ensure_database(services)
+        stack.enter_context(sealing(services))
+    stack.callback(lambda: stack.enter_context(folder.unused()))
 
 
 @contextlib.contextmanager
-def own_services(services: Services, command: str) -> Iterator[None]:
-    """Run the embedded services, and the sealer so that no record of the command waits."""
-    folder = services.folder
-    supervisor = Supervisor(folder)
-    supervisor.end_survivors()
-    with running(services):
-        if command != "init_database":
-            ensure_database(services)
-        sealer = child_of(SEALER, services, port=0)
-        process = start_unwatched(sealer, folder) if command != "init_database" else None
-        try:
-            yield
-        finally:
-            with folder.unused():
-                if process is not None:
-                    end(process, sealer.stop_signals, patience=20)
+def sealing(services: Services) -> Iterator[None]:
+    """Run the sealer for the block; it seals what is left before it ends.
+
+    A short command may end before the sealer has begun: it is waited for.
+    """
+    sealer = child_of(SEALER, services, port=0)
+    with log_of(services.folder, sealer.name) as output:
+        process = spawn(sealer.argv(), env=sealer.env, output=output, cwd=sealer.cwd)
+    try:
+        yield
+    finally:
+        wait_until_sealing(sealer, process, services.folder)
+        end(process, sealer.stop_signals, patience=20)
+
+
+def wait_until_sealing(
+    sealer: Child, process: "subprocess.Popen[bytes]", folder: DataFolder
+) -> None:
+    deadline = time.monotonic() + READY_WITHIN
+    while process.poll() is None and time.monotonic() < deadline and not sealer.ready():
+        time.sleep(0.05)
+    if process.poll() is not None:
+        say(f"records are not sealed yet: the sealer ended, see {folder.logs / 'sealer.log'}")
+
+
+def is_initialised(folder: DataFolder) -> bool:
+    return (folder.path / "initialised").exists()
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr)
+    sys.stderr.write(f"{text}\n")

@@ -79,7 +79,7 @@ def last_port(folder: DataFolder) -> int | None:
 
 
 def keep_address(folder: DataFolder, port: int) -> str:
-    """Store and return the web's address. It names localhost: an IP address is no passkey origin."""
+    """Store and return the web's address, by name: an IP address is no passkey origin."""
     address = f"http://localhost:{port}"
     write_private(folder.address, f"{address}\n")
     return address

@@ -20,7 +20,7 @@ from twin_core.supervisor.status import ProcessStatus, State
 
 log = structlog.get_logger("supervisor")
 TICK = 0.1  # seconds between looks at the children
-LOOK = 0.5  # seconds between questions to a child that is not ready
+LOOK = 0.2  # seconds between questions to a child that is not ready
 BACK_OFF = (0.2, 10.0)  # seconds before the first restart, and at most; doubled each time
 CALM = 30.0  # seconds of life after which a failure counts as the first again
 STOP_PATIENCE = 20.0  # seconds for a child to end by itself
@@ -214,7 +214,7 @@ class Supervisor:
             self.publish()
 
     def stop_on_signals(self) -> None:
-        """Let Ctrl-C and SIGTERM end ``run``; a second Ctrl-C changes nothing: stopping is short."""
+        """Let Ctrl-C and SIGTERM end ``run``; a second one changes nothing: stopping is short."""
 
         def note(number: int, _frame: object) -> None:
             self.stopping = True

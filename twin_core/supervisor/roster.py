@@ -34,6 +34,7 @@ class Entry:
     name: str
     arguments: Callable[[int], tuple[str, ...]]  # of the web's port
     variable: str = APPLICATION
+    group: str = ""  # started only when asked for by this name; empty: always
     also: tuple[str, ...] = ()
     ready: Callable[[Environment, int], bool] = lambda _environment, _port: True
 
