@@ -56,7 +56,9 @@ def is_fully_signed(facts: Facts) -> str | None:
 
 
 def is_answered(facts: Facts) -> str | None:
-    return f"{facts.open_questions} question(s) wait for an answer" if facts.open_questions else None
+    return (
+        f"{facts.open_questions} question(s) wait for an answer" if facts.open_questions else None
+    )
 
 
 def is_within_limits(facts: Facts) -> str | None:
