@@ -35,9 +35,8 @@ ROLE_OF = {role.name.removeprefix("twin_"): role for role in ROLES}
 def fresh_folder() -> DataFolder:
     """Return a new data folder with a short path, removed when the interpreter ends."""
     place = Path(tempfile.mkdtemp(prefix="twin-test-"))
-    place.chmod(0o711)  # as root, the services' account passes through
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    return DataFolder(place / "data")
+    return DataFolder(place)
 
 
 class TestServices:
