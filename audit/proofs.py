@@ -133,9 +133,7 @@ def stream_of(user: User) -> str:
 
 def _held(user: User) -> Held:
     kinds = Credential.Kind
-    return Held(
-        credentials.active(user, kinds.PASSWORD), credentials.active(user, kinds.CODE)
-    )
+    return Held(credentials.active(user, kinds.PASSWORD), credentials.active(user, kinds.CODE))
 
 
 def _look(user: User, password: str, code: str, now: datetime) -> Given:
