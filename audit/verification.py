@@ -16,7 +16,7 @@ from audit.outside import Outside
 FIND = (
     "SELECT id, payload, leaf, transaction::text, recorded_at FROM audit_record "
     "WHERE transaction >= %s::text::xid8 AND transaction < %s::text::xid8 "
-    "ORDER BY transaction, id"
+    "ORDER BY audit_record.transaction, id"
 )
 
 
