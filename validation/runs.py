@@ -7,13 +7,19 @@ from audit import api as audit
 from audit.api import Record
 
 Told = dict[str, Any]
+END = ("outcome", "finished_at", "files")  # what only the end of a run can tell
 
 
 def all_runs() -> list[Told]:
     """Return every run, newest first, each as its start told it with what is known since."""
-    completed = {told["run"]: told for told in _data("validation.run.completed")}
+    ends = {told["run"]: told for told in _data("validation.run.completed")}
+    broken_off = {"outcome": "broken_off", "finished_at": None, "files": {}, "record": None}
     return [
-        {**started, **completed.get(started["run"], {"outcome": "broken off"})}
+        {
+            **started,
+            **{key: ends.get(started["run"], broken_off)[key] for key in END},
+            "completed": ends.get(started["run"], broken_off)["record"],
+        }
         for started in _data("validation.run.started")
     ]
 
