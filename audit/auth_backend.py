@@ -12,7 +12,7 @@ class PeopleBackend(BaseBackend):
 
     def authenticate(self, request: Any, **credentials: Any) -> None:
         """Refuse: sessions are opened by ``audit.sessions.sign_in``, which also records it."""
-        return None
+        return
 
     def get_user(self, user_id: Any) -> User | None:
         return User.objects.filter(pk=user_id, is_active=True).first()

@@ -133,9 +133,7 @@ def stream_of(user: User) -> str:
 
 def _held(user: User) -> Held:
     kinds = Credential.Kind
-    return Held(
-        credentials.active(user, kinds.PASSWORD), credentials.active(user, kinds.CODE)
-    )
+    return Held(credentials.active(user, kinds.PASSWORD), credentials.active(user, kinds.CODE))
 
 
 def _look(user: User, password: str, code: str, now: datetime) -> Given:
@@ -185,7 +183,7 @@ def _failures(user: User, held: Held, given: Given) -> Any:
 
 
 def _use_up(code: Credential | None, given: Given) -> list[tuple[Credential, dict[str, Any]]]:
-    """Move the last accepted step on: a code that was recognised is spent, right password or not."""
+    """Move the last accepted step on: a recognised code is spent, right password or not."""
     if code is None or given.step is None or given.step <= (code.last_step or -1):
         return []
     old = code.state_fields()
