@@ -1,8 +1,9 @@
 """The door to the record store: what other packages may use of it."""
 
+from audit import refusals, sessions
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
-from audit.fields import uuid7
+from audit.fields import ClockTimestamp, uuid7
 from audit.identity import (
     IdentityRefused,
     change_person,
@@ -46,9 +47,12 @@ from audit.signatures import (
 )
 from audit.software import build_digest, software
 from audit.transitions import Transitions
+from audit.verification import Verification
+from audit.verification import verify_installation as verify
 
 __all__ = [
     "Actor",
+    "ClockTimestamp",
     "Grant",
     "IdentityRefused",
     "Meaning",
@@ -68,6 +72,7 @@ __all__ = [
     "Source",
     "Transitions",
     "User",
+    "Verification",
     "ViewChanged",
     "acting",
     "actor_of",
@@ -93,17 +98,20 @@ __all__ = [
     "prove",
     "put_blob",
     "quantity",
+    "refusals",
     "require_role",
     "require_view",
     "revoke_role",
     "roles_as_of",
     "sequence_of",
+    "sessions",
     "set_password",
     "sign",
     "signatures_of",
     "software",
     "timestamp",
     "uuid7",
+    "verify",
     "view_digest",
     "wait_for_seal",
 ]

@@ -41,6 +41,10 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
 ]
+INSTALLED_PROTOCOLS = [  # modules that define one `protocol` each
+    "iq_oq_pq.iq.iq_platform",
+    "iq_oq_pq.oq.oq_audit",
+]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

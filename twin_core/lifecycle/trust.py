@@ -1,6 +1,7 @@
 """Levels of trust in an asset's twin: each an e-signed step, none can be skipped."""
 
 from enum import StrEnum
+from itertools import pairwise
 
 from twin_core.lifecycle import table
 
@@ -13,7 +14,7 @@ class Level(StrEnum):
 
 
 ORDER = list(Level)
-_UP = list(zip(ORDER, ORDER[1:], strict=False))
+_UP = list(pairwise(ORDER))
 _DOWN = [(high, low) for place, high in enumerate(ORDER) for low in ORDER[:place]]
 TABLE: table.Table[Level] = {
     **{(low, "raise"): (high, ()) for low, high in _UP},
