@@ -59,8 +59,19 @@ def actor_of(who: Any) -> Actor:
     return Actor("person", str(who.pk), who.printed_name)
 
 
+def current_source() -> Source:
+    return _source.get() or Source()
+
+
+@contextmanager
+def from_address(who: Any, address: str | None) -> Iterator[None]:
+    """Name who acts inside, in the session that is open, from ``address``."""
+    with acting(who, session=current_source().session, address=address):
+        yield
+
+
 def source_as_told() -> dict[str, str | None]:
-    source = _source.get() or Source()
+    source = current_source()
     return {
         "session": source.session,
         "address": source.address,

@@ -2,7 +2,7 @@
 
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
-from audit.fields import uuid7
+from audit.fields import ClockTimestamp, uuid7
 from audit.ledger import (
     append,
     append_alone,
@@ -18,9 +18,13 @@ from audit.models import Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
 from audit.regulated import RegulatedModel
 from audit.software import build_digest, software
+from audit.transitions import Transitions
+from audit.verification import Verification
+from audit.verification import verify_installation as verify
 
 __all__ = [
     "Actor",
+    "ClockTimestamp",
     "Grant",
     "NotCanonical",
     "Record",
@@ -30,7 +34,9 @@ __all__ = [
     "Role",
     "Signature",
     "Source",
+    "Transitions",
     "User",
+    "Verification",
     "acting",
     "actor_of",
     "append",
@@ -51,5 +57,6 @@ __all__ = [
     "software",
     "timestamp",
     "uuid7",
+    "verify",
     "wait_for_seal",
 ]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 
 from audit.fields import ClockTimestamp, CurrentTransaction, LeafHash, TransactionIdField, UuidV7
@@ -206,9 +207,25 @@ class Signature(RegulatedModel):
 
     signed = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="signatures")
     signer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="signatures")
+    proof = models.OneToOneField(Record, on_delete=models.PROTECT, related_name="+")  # used once
     meaning = models.CharField(max_length=60)
     manifest = models.TextField()  # canonical JSON: what was signed, in full
     signed_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return f"{self.meaning} by {self.signer_id}"
+
+
+class OpenSession(AbstractBaseSession):
+    """A session that is open now. Not regulated: its beginning and end are records."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    opened_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)  # last request of the person's own
+    address = models.CharField(max_length=64, null=True)
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        from audit.session_store import SessionStore
+
+        return SessionStore

@@ -12,7 +12,7 @@ from django.db.migrations.operations.base import Operation
 ROLES = ("application", "sealer", "gate", "auditor")  # each a login role twin_<name>
 
 
-class _TableOperation(Operation):
+class TableOperation(Operation):
     """An operation on the table of one model; it changes no Django state."""
 
     reduces_to_sql = True
@@ -46,7 +46,7 @@ class _TableOperation(Operation):
         return ()
 
 
-class RefuseChange(_TableOperation):
+class RefuseChange(TableOperation):
     """Rows of the table are added, never updated, deleted or truncated."""
 
     def forwards(self, model: type[models.Model]) -> Iterable[str]:
@@ -57,7 +57,7 @@ class RefuseChange(_TableOperation):
         yield from _drop_refusals(model._meta.db_table)
 
 
-class Regulated(_TableOperation):
+class Regulated(TableOperation):
     """Each row must equal the ``new`` of the record it cites; DELETE and TRUNCATE are refused.
 
     Run it again in the migration that adds, drops or renames a column. ``digested`` names the
@@ -88,7 +88,7 @@ class Regulated(_TableOperation):
         yield from _drop_refusals(table)
 
 
-class Grant(_TableOperation):
+class Grant(TableOperation):
     """Give roles their rights on a table: ``Grant("block", sealer="SELECT, INSERT")``."""
 
     def forwards(self, model: type[models.Model]) -> Iterable[str]:

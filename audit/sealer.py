@@ -69,7 +69,7 @@ def rows_between(start: int, below: int) -> list[Row]:
         cursor.execute(
             "SELECT id, payload, leaf, transaction::text, recorded_at FROM audit_record "
             "WHERE transaction >= %s::text::xid8 AND transaction < %s::text::xid8 "
-            "ORDER BY transaction, id LIMIT %s",
+            "ORDER BY audit_record.transaction, id LIMIT %s",
             [str(start), str(below), MOST + 1],
         )
         return [

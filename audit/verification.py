@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from itertools import chain as joined
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from audit import canonical, chain, checkpoint, merkle
+from audit.keys import public_keys
 from audit.models import Block, Checkpoint, Tile
+from audit.outside import Outside
 
 FIND = (
     "SELECT id, payload, leaf, transaction::text, recorded_at FROM audit_record "
     "WHERE transaction >= %s::text::xid8 AND transaction < %s::text::xid8 "
-    "ORDER BY transaction, id"
+    "ORDER BY audit_record.transaction, id"
 )
 
 
@@ -66,6 +69,14 @@ def verify(
         unsealed=0 if finding else walk.unsealed,
         root=walk.tree.root.hex(),
         checkpoints=walk.compared,
+    )
+
+
+def verify_installation() -> Verification:
+    """Verify this installation's ledger with its public keys and its outside checkpoints."""
+    return verify(
+        keys=public_keys(settings.LEDGER_PUBLIC_KEY_FILE),
+        outside=Outside(settings.CHECKPOINT_DIR).all(),
     )
 
 

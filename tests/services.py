@@ -35,9 +35,8 @@ ROLE_OF = {role.name.removeprefix("twin_"): role for role in ROLES}
 def fresh_folder() -> DataFolder:
     """Return a new data folder with a short path, removed when the interpreter ends."""
     place = Path(tempfile.mkdtemp(prefix="twin-test-"))
-    place.chmod(0o711)  # as root, the services' account passes through
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    return DataFolder(place / "data")
+    return DataFolder(place)
 
 
 class TestServices:
@@ -126,17 +125,20 @@ def replace_login(url: str, role: str, password: str, name: str) -> str:
 
 
 @contextlib.contextmanager
-def django_on(name: str) -> Iterator[None]:
-    """Point Django's default connection, in every thread, at the database ``name``."""
+def django_on(name: str, **login: str) -> Iterator[None]:
+    """Point Django's default connection, in every thread, at the database ``name``.
+
+    ``login`` may give USER and PASSWORD of another role.
+    """
     settings = connections["default"].settings_dict  # one dictionary for all threads
-    before = settings["NAME"]
+    before = {key: settings[key] for key in ("NAME", *login)}
     connections["default"].close()
-    settings["NAME"] = name
+    settings.update(NAME=name, **login)
     try:
         yield
     finally:
         connections["default"].close()
-        settings["NAME"] = before
+        settings.update(before)
 
 
 __all__ = ["OWNER", "SESSION", "TEMPLATE", "Postgres", "TestServices", "django_on", "fresh_folder"]

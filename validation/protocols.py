@@ -39,6 +39,15 @@ class Attachment:
     def digest(self) -> str:
         return hashlib.sha256(self.content).hexdigest()
 
+    def as_told(self) -> dict[str, str | int]:
+        """Return what stands in a record in the place of the content."""
+        return {
+            "name": self.name,
+            "digest": self.digest,
+            "media_type": self.media_type,
+            "bytes": len(self.content),
+        }
+
 
 @dataclass(frozen=True)
 class Step:

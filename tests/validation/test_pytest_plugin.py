@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from validation import pytest_plugin
-from validation.requirements import ROOT
+from validation import results
+from validation.requirements import ROOT, parse
 
 REQUIREMENT = "---\nid: URS-TST-001\ntitle: A probe\nrisk: low\nclauses: []\n---\nIt shall probe.\n"
 TESTS = """
@@ -41,17 +41,18 @@ def run(project, *arguments):
     )
 
 
-def results(project):
-    return json.loads((project / pytest_plugin.RESULTS).read_text())["tests"]
+def kept_results(project):
+    return json.loads((project / results.RESULTS).read_text())["tests"]
 
 
 @pytest.mark.requirement("URS-VAL-002")
 def test_results_are_kept_by_test_with_marks_and_build(project):
     run(project, "--junitxml=report.xml")
-    kept = results(project)
+    kept = kept_results(project)
     good, bad = kept["test_it.py::test_good"], kept["test_it.py::test_bad"]
     assert (good["outcome"], bad["outcome"]) == ("passed", "failed")
-    assert (good["requirement"], good["fault"]) == (["URS-TST-001"], ["STO-06"])
+    fingerprint = parse(REQUIREMENT, name="URS-TST-001.md").fingerprint
+    assert (good["requirement"], good["fault"]) == ({"URS-TST-001": fingerprint}, ["STO-06"])
     assert good["software"].startswith("0.")
     assert (
         '<property name="requirement" value="URS-TST-001"' in (project / "report.xml").read_text()
@@ -73,14 +74,14 @@ def test_a_mark_that_points_at_nothing_stops_the_run_before_the_first_test(
     outcome = run(project)
     assert outcome.returncode == pytest.ExitCode.USAGE_ERROR
     assert complaint in outcome.stderr
-    assert not (project / pytest_plugin.RESULTS).exists()
+    assert not (project / results.RESULTS).exists()
 
 
 @pytest.mark.requirement("URS-VAL-002")
 def test_a_test_that_was_left_out_keeps_its_last_result(project):
     run(project)
     run(project, "-k", "bad")
-    assert results(project)["test_it.py::test_good"]["outcome"] == "passed"
+    assert kept_results(project)["test_it.py::test_good"]["outcome"] == "passed"
 
 
 @pytest.mark.requirement("URS-VAL-002")
@@ -88,7 +89,7 @@ def test_a_test_that_is_gone_takes_its_result_with_it(project):
     run(project)
     (project / "test_it.py").write_text(TESTS.replace("test_good", "test_better"))
     run(project)
-    assert sorted(results(project)) == ["test_it.py::test_bad", "test_it.py::test_better"]
+    assert sorted(kept_results(project)) == ["test_it.py::test_bad", "test_it.py::test_better"]
 
 
 @pytest.mark.requirement("URS-VAL-002")
@@ -101,4 +102,4 @@ def test_a_test_that_is_gone_takes_its_result_with_it(project):
     ],
 )
 def test_the_worst_phase_of_a_test_decides(first, second, together):
-    assert pytest_plugin.worst(first, second) == together
+    assert results.worst(first, second) == together

@@ -41,6 +41,10 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
 ]
+INSTALLED_PROTOCOLS = [  # modules that define one `protocol` each
+    "iq_oq_pq.iq.iq_platform",
+    "iq_oq_pq.oq.oq_audit",
+]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -70,7 +74,24 @@ TEMPLATES = [
 ]
 
 AUTH_USER_MODEL = "audit.User"
-SESSION_COOKIE_AGE = 15 * 60  # seconds; extended by a person's own requests alone
+AUTHENTICATION_BACKENDS = ["audit.auth_backend.PeopleBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("MinimumLengthValidator", {"min_length": 12}),
+        ("CommonPasswordValidator", {}),
+        (
+            "UserAttributeSimilarityValidator",
+            {"user_attributes": ("username", "printed_name", "email")},
+        ),
+    )
+]
+LOGIN_URL = "/sign-in/"
+SESSION_ENGINE = "audit.session_store"
+SESSION_IDLE = 15 * 60  # seconds; extended by a person's own requests alone, see config/sessions.py
+SESSION_COOKIE_AGE = 12 * 3600  # seconds a session lasts at the longest
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")  # http: localhost
@@ -106,6 +127,7 @@ SITE_NAME = env_text("TWIN_SITE_NAME", "Demonstration site")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
+CREDENTIAL_KEY_FILE = env_path("TWIN_CREDENTIAL_KEY_FILE", DATA_DIR / "keys" / "credential.key")
 LEDGER_ORIGIN = env_text("TWIN_LEDGER_ORIGIN", "localhost/ledger")
 LEDGER_KEY_FILE = env_path("TWIN_LEDGER_KEY_FILE", DATA_DIR / "keys" / "ledger.key")
 LEDGER_PUBLIC_KEY_FILE = env_path("TWIN_LEDGER_PUBLIC_KEY_FILE", DATA_DIR / "keys" / "ledger.pub")

@@ -96,8 +96,10 @@ def read_package(folder: Path) -> Package:
     """
     missing = [name for name in (*COLUMNS, "README.md") if not (folder / name).is_file()]
     if missing:
-        raise PackageError(f"{folder}: {', '.join(missing)} missing; a package has "
-                           "batches.csv, samples.csv, events.csv and README.md")
+        raise PackageError(
+            f"{folder}: {', '.join(missing)} missing; a package has "
+            "batches.csv, samples.csv, events.csv and README.md"
+        )
     heads = list(read_batches(folder / "batches.csv"))
     names = {head.batch_id for head in heads}
     samples: dict[str, list[Observation]] = {name: [] for name in names}
@@ -110,9 +112,7 @@ def read_package(folder: Path) -> Package:
     return Package(folder.name, folder_digest(folder), batches)
 
 
-def complete(
-    head: BatchHistory, samples: list[Observation], events: list[Event]
-) -> BatchHistory:
+def complete(head: BatchHistory, samples: list[Observation], events: list[Event]) -> BatchHistory:
     """Return the batch with its samples by receipt and events by time, ties by tag."""
     return BatchHistory(
         head.batch_id,
@@ -127,7 +127,9 @@ def complete(
 def folder_digest(folder: Path) -> str:
     """Return the SHA-256 over name and SHA-256 of every file, in order of their names."""
     whole = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+    for path in sorted(
+        p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts
+    ):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         whole.update(f"{content}  {path.relative_to(folder).as_posix()}\n".encode())
     return whole.hexdigest()
@@ -159,8 +161,9 @@ def number(path: Path, row: int, cells: dict[str, str], column: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise PackageError(f"{path.name}, row {row}, column {column}: "
-                           f"{cells[column]!r} is not a finite number")
+        raise PackageError(
+            f"{path.name}, row {row}, column {column}: {cells[column]!r} is not a finite number"
+        )
     return value
 
 
@@ -175,8 +178,9 @@ def batch_of(path: Path, row: int, cells: dict[str, str], names: set[str]) -> st
     """Return the batch of a row, or raise PackageError when batches.csv does not list it."""
     batch_id = text(path, row, cells, "batch_id")
     if batch_id not in names:
-        raise PackageError(f"{path.name}, row {row}, column batch_id: "
-                           f"{batch_id!r} is not in batches.csv")
+        raise PackageError(
+            f"{path.name}, row {row}, column batch_id: {batch_id!r} is not in batches.csv"
+        )
     return batch_id
 
 
@@ -205,13 +209,16 @@ def read_samples(path: Path, names: set[str]) -> Iterator[tuple[str, Observation
             received_h = number(path, row, cells, "received_h")
         if received_h < time_h:
             raise PackageError(f"{path.name}, row {row}, column received_h: before time_h")
-        yield batch_id, Observation(
-            time_h,
-            text(path, row, cells, "tag"),
-            number(path, row, cells, "value"),
-            text(path, row, cells, "unit"),
-            received_h,
-            text(path, row, cells, "source"),
+        yield (
+            batch_id,
+            Observation(
+                time_h,
+                text(path, row, cells, "tag"),
+                number(path, row, cells, "value"),
+                text(path, row, cells, "unit"),
+                received_h,
+                text(path, row, cells, "source"),
+            ),
         )
 
 
@@ -220,10 +227,13 @@ def read_events(path: Path, names: set[str]) -> Iterator[tuple[str, Event]]:
     for row, cells in rows_of(path):
         batch_id = batch_of(path, row, cells, names)
         value = number(path, row, cells, "value") if cells["value"].strip() else 1.0
-        yield batch_id, Event(
-            number(path, row, cells, "time_h"),
-            text(path, row, cells, "event"),
-            cells["tag"].strip(),
-            value,
-            cells["unit"].strip(),
+        yield (
+            batch_id,
+            Event(
+                number(path, row, cells, "time_h"),
+                text(path, row, cells, "event"),
+                cells["tag"].strip(),
+                value,
+                cells["unit"].strip(),
+            ),
         )

@@ -163,10 +163,13 @@ class DataFolder:
             fcntl.flock(file, fcntl.LOCK_SH)
             yield
 
-    def wait_unused(self) -> None:
-        """Wait until no other command uses the services."""
+    @contextlib.contextmanager
+    def unused(self) -> Iterator[None]:
+        """Wait until no command uses the services, and let none begin to for the block."""
         with (self.path / "in-use").open("a") as file:
+            os.fchmod(file.fileno(), 0o600)
             fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
 
 def free_home(data: Path) -> Path:

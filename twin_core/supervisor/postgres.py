@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,7 +21,6 @@ from twin_core.supervisor.spawning import working_in
 SUPERUSER = "postgres"
 PORT = 5432  # part of the socket's name, no network port
 STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT)  # fast shutdown; immediate when that hangs
-BACKENDS_END_WITHIN = 60.0  # seconds after the death of their postmaster
 
 CONFIGURATION = """\
 # Written by the supervisor at each start.
@@ -114,13 +112,16 @@ class Postgres:
         return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
     def prepare(self) -> None:
-        """Make the cluster if there is none, write its configuration, clear what a crash left."""
+        """Make the cluster if there is none, write its configuration, clear what a crash left.
+
+        There are no ``leftovers`` when this is called.
+        """
         self.folder.make_run()
         make_private(self.sockets, self.account)
         if not (self.cluster / "PG_VERSION").exists():
             self._initialise()
         self._configure()
-        self._clear_leftovers()
+        self._remove_stale_locks()
 
     def _initialise(self) -> None:
         scratch = self.cluster.with_name("postgres.new")  # a cluster half made is made anew
@@ -160,33 +161,18 @@ class Postgres:
         ):
             write_private(self.cluster / name, text, account=self.account)
 
-    def backends(self) -> list[psutil.Process]:
+    def leftovers(self) -> list[psutil.Process]:
         """Return the processes that work on this cluster, whoever started them."""
         return working_in(self.cluster.resolve(), ["postgres"])
 
-    def _clear_leftovers(self) -> None:
-        """Wait for the backends of a killed server, then remove its lock files.
+    def _remove_stale_locks(self) -> None:
+        """Remove the lock files of a killed server; the caller has seen that nobody is left.
 
-        A number in ``postmaster.pid`` may belong to a stranger by now (containers reuse low
-        numbers), and PostgreSQL would refuse to start: who works on the cluster is asked, instead.
+        The number in ``postmaster.pid`` may belong to a stranger by now (containers reuse low
+        numbers), and PostgreSQL would refuse to start: so we ask who works on the cluster instead.
         """
-        deadline = time.monotonic() + BACKENDS_END_WITHIN
-        while left := self.backends():
-            if self.postmaster() in {p.pid for p in left}:
-                raise PostgresRefused(f"PostgreSQL already runs on {self.cluster}")
-            if time.monotonic() > deadline:
-                numbers = ", ".join(str(p.pid) for p in left)
-                raise PostgresRefused(f"backends of the last server have not ended: {numbers}")
-            time.sleep(0.05)
         for stale in (self.cluster / "postmaster.pid", *self.sockets.iterdir()):
             stale.unlink(missing_ok=True)
-
-    def postmaster(self) -> int | None:
-        """Return the process number that the cluster's lock file names."""
-        try:
-            return int((self.cluster / "postmaster.pid").read_text().split()[0])
-        except (OSError, ValueError, IndexError):
-            return None
 
     def ready(self) -> bool:
         """Return whether the server answers."""

@@ -43,7 +43,15 @@ def load_or_make(folder: DataFolder) -> Secrets:
     if asdict(kept) != known:
         write_private(store, json.dumps(asdict(kept), indent=1) + "\n")
     make_ledger_key(folder, kept.ledger_origin)
+    make_credential_key(folder)
     return kept
+
+
+def make_credential_key(folder: DataFolder) -> None:
+    """Make the key that code secrets are encrypted under, unless there is one; never replace it."""
+    path = folder.keys / "credential.key"
+    if not path.exists():
+        write_private(path, base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
 
 
 def make_ledger_key(folder: DataFolder, origin: str) -> None:

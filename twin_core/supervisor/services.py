@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, Protocol
 
+import psutil
+
 from twin_core.supervisor import envfile
 from twin_core.supervisor.folder import DataFolder
 from twin_core.supervisor.postgres import Postgres
@@ -18,6 +20,9 @@ from twin_core.supervisor.valkey import Valkey
 
 DATABASE = "twin"
 MLFLOW_DATABASE = "mlflow"
+# Not handed on: an administrator's address, the name of one process, another folder.
+PER_PROCESS = {"TWIN_DATABASE_ADMIN_URL", "TWIN_PROCESS", "TWIN_DATA_DIR"}
+LEFTOVERS_END_WITHIN = 20.0  # seconds
 READY_WITHIN = 60.0  # seconds; crash recovery included
 
 
@@ -28,6 +33,7 @@ class Service(Protocol):
     death_signal: signal.Signals
     stop_signals: tuple[signal.Signals, ...]
 
+    def leftovers(self) -> list[psutil.Process]: ...
     def prepare(self) -> None: ...
     def argv(self) -> list[str]: ...
     def env(self) -> dict[str, str]: ...
@@ -42,13 +48,23 @@ class Services:
     """PostgreSQL and Valkey of a data folder, each unless the environment names another."""
 
     def __init__(self, folder: DataFolder, environment: Mapping[str, str] | None = None) -> None:
-        given = os.environ if environment is None else environment
+        given = dict(os.environ if environment is None else environment)
         self.folder = folder
-        self.external = {name: value for name, value in given.items() if name.startswith("TWIN_")}
+        self.external: dict[str, str] = {}
         self.note = folder.make()
         self.secrets: Secrets = load_or_make(folder)
-        self.postgres = None if "TWIN_DATABASE_URL" in given else Postgres(folder)
-        self.valkey = None if "TWIN_REDIS_URL" in given else Valkey(folder, self.secrets.valkey)
+        self.postgres: Postgres | None = Postgres(folder)
+        self.valkey: Valkey | None = Valkey(folder, self.secrets.valkey)
+        own = self.variables()  # a sourced env file leads back to ourselves
+        if given.get("TWIN_DATABASE_URL", own["TWIN_DATABASE_URL"]) != own["TWIN_DATABASE_URL"]:
+            self.postgres = None
+        if given.get("TWIN_REDIS_URL", own["TWIN_REDIS_URL"]) != own["TWIN_REDIS_URL"]:
+            self.valkey = None
+        self.external = {
+            name: value
+            for name, value in given.items()
+            if name.startswith("TWIN_") and name not in PER_PROCESS
+        }
 
     def embedded(self) -> list[Service]:
         return [service for service in (self.postgres, self.valkey) if service is not None]
@@ -91,13 +107,12 @@ class Services:
 
     def write_env(self) -> None:
         """Write the folder's env file, without the administrator's address."""
-        values = self.variables()
-        values.pop("TWIN_DATABASE_ADMIN_URL", None)
-        envfile.write(self.folder, values)
+        envfile.write(self.folder, self.variables())
 
 
 def start(service: Service, folder: DataFolder) -> "subprocess.Popen[bytes]":
     """Start one service without waiting for it; its output goes to ``logs/NAME.log``."""
+    wait_for_leftovers(service)
     service.prepare()
     with log_of(folder, service.name) as output:
         return spawn(
@@ -108,6 +123,18 @@ def start(service: Service, folder: DataFolder) -> "subprocess.Popen[bytes]":
             death_signal=service.death_signal,
             cwd=folder.services,
         )
+
+
+def wait_for_leftovers(service: Service) -> None:
+    """Wait until no process of an earlier server works on the data, or raise ServiceFailed."""
+    deadline = time.monotonic() + LEFTOVERS_END_WITHIN
+    while left := service.leftovers():
+        if time.monotonic() > deadline:
+            numbers = ", ".join(str(process.pid) for process in left)
+            raise ServiceFailed(
+                f"{service.name} still runs on this data: process {numbers}; end it first"
+            )
+        time.sleep(0.05)
 
 
 def log_of(folder: DataFolder, name: str) -> BinaryIO:

@@ -7,10 +7,10 @@ import importlib.util
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import redis
 
 from twin_core.supervisor.account import can_reach
@@ -89,8 +89,12 @@ class Valkey:
     def env(self) -> dict[str, str]:
         return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
+    def leftovers(self) -> list[psutil.Process]:
+        """Return the processes that work on this data, whoever started them."""
+        return working_in(self.data.resolve(), ["valkey-server"])
+
     def prepare(self) -> None:
-        """Write the configuration and wait until no earlier server works on the data."""
+        """Write the configuration; there are no ``leftovers`` when this is called."""
         self.folder.make_run()
         make_private(self.data, self.account)
         make_private(self.sockets, self.account)
@@ -98,11 +102,6 @@ class Valkey:
             socket=quoted(self.socket), password=quoted(self.password), data=quoted(self.data)
         )
         write_private(self.configuration, text, account=self.account)
-        deadline = time.monotonic() + 10
-        while working_in(self.data.resolve(), ["valkey-server"]):
-            if time.monotonic() > deadline:
-                raise ValkeyRefused(f"a Valkey server already runs on {self.data}")
-            time.sleep(0.05)
         self.socket.unlink(missing_ok=True)
 
     def ready(self) -> bool:

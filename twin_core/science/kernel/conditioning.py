@@ -63,7 +63,9 @@ def normal_matrix(jacobian, r, weight, x, a, g):
 
 
 @compiled
-def condition(mean, factor, fixed, controls, times, which, tag, value, sigma, rtol, rounds, x, a, r):
+def condition(
+    mean, factor, fixed, controls, times, which, tag, value, sigma, rtol, rounds, x, a, r
+):
     """Find the most likely whitened member x; a holds the Cholesky factor of its precision.
 
     x comes in as the start and leaves as the result; r leaves as the residuals. Directions

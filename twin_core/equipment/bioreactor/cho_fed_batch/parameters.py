@@ -29,17 +29,32 @@ class Parameter:
 
 # Order is the order of theta; see model.prepare.
 MEMBER = (
-    Parameter("viable_cells_at_start", 0.38, "1e9 cells/L", 0.05, 5.0, "seed train target", 0.2, 0.7),
-    Parameter("dead_per_viable_at_start", 0.03, "-", 0.001, 0.3, "viability 97 % at seeding", 0.3, 0.7),
+    Parameter(
+        "viable_cells_at_start", 0.38, "1e9 cells/L", 0.05, 5.0, "seed train target", 0.2, 0.7
+    ),
+    Parameter(
+        "dead_per_viable_at_start", 0.03, "-", 0.001, 0.3, "viability 97 % at seeding", 0.3, 0.7
+    ),
     Parameter("lysis_of_dead_cells", 0.02, "1/h", 0.001, 0.2, "engineering estimate", 0.1, 0.7),
     Parameter("glucose_per_growth", 1 / 0.357, "mmol/1e9 cells", 0.3, 12.0, BIOENG, 0.1, 0.7),
     Parameter("glucose_maintenance", 0.0692, "mmol/(1e9 cells h)", 0.001, 0.5, BIOENG, 0.1, 1.0),
     Parameter("lactate_per_glucose", 0.70, "mol/mol", 0.05, 2.0, BIOENG, 0.1, 0.5),
-    Parameter("lactate_uptake", 0.02, "mmol/(1e9 cells h)", 0.0005, 0.3, "engineering estimate", 0.1, 1.0),
+    Parameter(
+        "lactate_uptake", 0.02, "mmol/(1e9 cells h)", 0.0005, 0.3, "engineering estimate", 0.1, 1.0
+    ),
     Parameter("glutamine_per_growth", 1 / 0.974, "mmol/1e9 cells", 0.1, 5.0, BIOENG, 0.1, 0.7),
     Parameter("ammonia_per_glutamine", 0.67, "mol/mol", 0.1, 1.5, BIOENG, 0.1, 0.5),
     Parameter("specific_production", 0.00151, "g/(1e9 cells h)", 0.0001, 0.01, BIOENG, 0.1, 0.7),
-    Parameter("cold_slows_growth", 0.20, "1/K", 0.02, 0.6, "Vergara 2014, PLoS ONE 9 e93865: falls", 0.02, 0.4),
+    Parameter(
+        "cold_slows_growth",
+        0.20,
+        "1/K",
+        0.02,
+        0.6,
+        "Vergara 2014, PLoS ONE 9 e93865: falls",
+        0.02,
+        0.4,
+    ),
     Parameter("cold_slows_death", 0.15, "1/K", 0.01, 0.6, "engineering estimate", 0.02, 0.5),
     Parameter("cold_lifts_production", 0.08, "1/K", 0.005, 0.6, "Vergara 2014: rises", 0.02, 0.6),
     Parameter("glucose_at_start", 30.0, "mmol/L", 5.0, 80.0, "typical basal medium", 0.05, 0.4),

@@ -44,12 +44,28 @@ def write(path: Path, lines: Iterable[tuple[str, ...]]) -> None:
 
 def batch_lines(rows: list[dict[str, str]]) -> Iterable[tuple[str, ...]]:
     """One line for each culture."""
-    yield ("batch_id", "template", "scale_L", "campaign", "condition", "feeding_strategy",
-           "replicate", "cell_line")
+    yield (
+        "batch_id",
+        "template",
+        "scale_L",
+        "campaign",
+        "condition",
+        "feeding_strategy",
+        "replicate",
+        "cell_line",
+    )
     for culture in sorted({row["culture_id"] for row in rows}):
         row = next(row for row in rows if row["culture_id"] == culture)
-        yield (culture, "cho_fed_batch", SCALE_L, row["campaign"], row["condition_code"],
-               row["feeding_strategy"], row["replicate"], row["cell_line"])
+        yield (
+            culture,
+            "cho_fed_batch",
+            SCALE_L,
+            row["campaign"],
+            row["condition_code"],
+            row["feeding_strategy"],
+            row["replicate"],
+            row["cell_line"],
+        )
 
 
 def sample_lines(rows: list[dict[str, str]]) -> Iterable[tuple[str, ...]]:
