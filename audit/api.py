@@ -16,7 +16,19 @@ from audit.ledger import (
 )
 from audit.models import Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
+from audit.refusals import NotEntitled, Refused
+from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
+from audit.signatures import (
+    SignatureRefused,
+    SigningProof,
+    next_code_at,
+    prove,
+    require_view,
+    sign,
+    signatures_of,
+    view_digest,
+)
 from audit.software import build_digest, software
 from audit.transitions import Transitions
 from audit.verification import Verification
@@ -27,12 +39,16 @@ __all__ = [
     "ClockTimestamp",
     "Grant",
     "NotCanonical",
+    "NotEntitled",
     "Record",
     "RefuseChange",
+    "Refused",
     "Regulated",
     "RegulatedModel",
     "Role",
     "Signature",
+    "SignatureRefused",
+    "SigningProof",
     "Source",
     "Transitions",
     "User",
@@ -48,15 +64,22 @@ __all__ = [
     "encode",
     "get_blob",
     "is_intact",
+    "next_code_at",
     "number",
     "os_user_actor",
     "process_actor",
+    "prove",
     "put_blob",
     "quantity",
+    "record_refusal",
+    "require_view",
     "sequence_of",
+    "sign",
+    "signatures_of",
     "software",
     "timestamp",
     "uuid7",
     "verify",
+    "view_digest",
     "wait_for_seal",
 ]
