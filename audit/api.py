@@ -31,6 +31,7 @@ from audit.ledger import (
 from audit.models import OpenSession, Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
 from audit.refusals import NotEntitled, Refused
+<<<<<<< HEAD
 from audit.regulated import RegulatedModel
 from audit.signatures import (
     Meaning,
@@ -38,6 +39,13 @@ from audit.signatures import (
     SignatureRefused,
     SigningProof,
     ViewChanged,
+=======
+from audit.refusals import record as record_refusal
+from audit.regulated import RegulatedModel
+from audit.signatures import (
+    SignatureRefused,
+    SigningProof,
+>>>>>>> registry
     next_code_at,
     prove,
     require_view,
@@ -58,7 +66,10 @@ __all__ = [
     "Meaning",
     "NotCanonical",
     "NotEntitled",
+<<<<<<< HEAD
     "OpenSession",
+=======
+>>>>>>> registry
     "Record",
     "RefuseChange",
     "Refused",
@@ -98,6 +109,7 @@ __all__ = [
     "prove",
     "put_blob",
     "quantity",
+<<<<<<< HEAD
     "refusals",
     "require_role",
     "require_view",
@@ -106,6 +118,11 @@ __all__ = [
     "sequence_of",
     "sessions",
     "set_password",
+=======
+    "record_refusal",
+    "require_view",
+    "sequence_of",
+>>>>>>> registry
     "sign",
     "signatures_of",
     "software",

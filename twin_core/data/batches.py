@@ -21,11 +21,16 @@ def start(
     *,
     plant_batch: str,
     started_at: datetime,
+    attributes: dict[str, str],
     is_simulated: bool,
     actor: Any = None,
     reason: str | None = None,
 ) -> Batch:
-    """Follow a batch that the plant has begun. Two running batches on a unit are refused."""
+    """Follow a batch that the plant has begun. Two running batches on a unit are refused.
+
+    ``attributes`` are the batch's facts that its process model needs (``scale_L``,
+    ``start_volume_L``, ``feed_glucose_mM`` ...), numbers as text.
+    """
     count = Batch.objects.filter(equipment=equipment).count()
     batch = Batch(
         number=f"{equipment.tag}-{count + 1:04d}",
@@ -33,6 +38,7 @@ def start(
         state=lifecycle.State.RUNNING,
         plant_batch=plant_batch,
         started_at=started_at,
+        attributes=audit.encode(attributes).decode(),
         is_simulated=is_simulated,
     )
     record = audit.append(
