@@ -31,7 +31,6 @@ from audit.ledger import (
 from audit.models import OpenSession, Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
 from audit.refusals import NotEntitled, Refused
-<<<<<<< HEAD
 from audit.regulated import RegulatedModel
 from audit.signatures import (
     Meaning,
@@ -39,13 +38,11 @@ from audit.signatures import (
     SignatureRefused,
     SigningProof,
     ViewChanged,
-=======
 from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
 from audit.signatures import (
     SignatureRefused,
     SigningProof,
->>>>>>> registry
     next_code_at,
     prove,
     require_view,
@@ -66,10 +63,7 @@ __all__ = [
     "Meaning",
     "NotCanonical",
     "NotEntitled",
-<<<<<<< HEAD
     "OpenSession",
-=======
->>>>>>> registry
     "Record",
     "RefuseChange",
     "Refused",
@@ -109,7 +103,6 @@ __all__ = [
     "prove",
     "put_blob",
     "quantity",
-<<<<<<< HEAD
     "refusals",
     "require_role",
     "require_view",
@@ -118,11 +111,9 @@ __all__ = [
     "sequence_of",
     "sessions",
     "set_password",
-=======
     "record_refusal",
     "require_view",
     "sequence_of",
->>>>>>> registry
     "sign",
     "signatures_of",
     "software",
