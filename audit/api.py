@@ -31,6 +31,7 @@ from audit.ledger import (
 from audit.models import OpenSession, Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
 from audit.refusals import NotEntitled, Refused
+from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
 from audit.signatures import (
     Meaning,
@@ -38,11 +39,6 @@ from audit.signatures import (
     SignatureRefused,
     SigningProof,
     ViewChanged,
-from audit.refusals import record as record_refusal
-from audit.regulated import RegulatedModel
-from audit.signatures import (
-    SignatureRefused,
-    SigningProof,
     next_code_at,
     prove,
     require_view,
@@ -103,6 +99,7 @@ __all__ = [
     "prove",
     "put_blob",
     "quantity",
+    "record_refusal",
     "refusals",
     "require_role",
     "require_view",
@@ -111,9 +108,6 @@ __all__ = [
     "sequence_of",
     "sessions",
     "set_password",
-    "record_refusal",
-    "require_view",
-    "sequence_of",
     "sign",
     "signatures_of",
     "software",
