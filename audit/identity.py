@@ -143,9 +143,10 @@ def require_role(user: Any, *roles: str, to: str) -> None:
 
 def current_roles(user: Any) -> set[str]:
     """Return the roles an active person holds now; none for anybody else."""
-    pk = getattr(user, "pk", None)
-    held = RoleGrant.objects.filter(user_id=pk, is_active=True, user__is_active=True)
-    return set(held.values_list("role", flat=True)) if pk else set()
+    if not isinstance(user, User):
+        return set()
+    held = RoleGrant.objects.filter(user=user, is_active=True, user__is_active=True)
+    return set(held.values_list("role", flat=True))
 
 
 def require_administrator(by: Any) -> None:

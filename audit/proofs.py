@@ -183,7 +183,7 @@ def _failures(user: User, held: Held, given: Given) -> Any:
 
 
 def _use_up(code: Credential | None, given: Given) -> list[tuple[Credential, dict[str, Any]]]:
-    """Move the last accepted step on: a code that was recognised is spent, right password or not."""
+    """Move the last accepted step on: a recognised code is spent, right password or not."""
     if code is None or given.step is None or given.step <= (code.last_step or -1):
         return []
     old = code.state_fields()

@@ -19,7 +19,7 @@ class SessionStore(DatabaseStore):
         return OpenSession
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
-        row = super().create_model_instance(data)
+        row: Any = super().create_model_instance(data)
         row.user_id = data.get(SESSION_KEY)
         row.opened_at, row.seen_at = moment(data.get(OPENED)), moment(data.get(SEEN))
         row.address = data.get(ADDRESS)

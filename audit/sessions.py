@@ -130,9 +130,9 @@ def end_all(user: User, *, cause: str, keep: str | None = None) -> int:
 def sweep(*, now: datetime | None = None) -> int:
     """End sessions that ran out unseen, each with its record; return how many."""
     now, ended = now or timezone.now(), 0
-    for row in OpenSession.objects.filter(user__isnull=False).select_related("user"):
+    for row in OpenSession.objects.select_related("user"):
         cause = end_over(row.get_decoded(), now=now)
-        if cause is None:
+        if row.user is None or cause is None:
             continue
         with transaction.atomic():
             deleted, _ = OpenSession.objects.filter(pk=row.pk).delete()

@@ -29,12 +29,12 @@ from models_registry.lifecycle import (
 from models_registry.models import ModelVersion, TwinModel
 from models_registry.standing import NotInForce, history, in_force, load, require_in_force
 from models_registry.versions import (
+    ActRefused,
     attach_scores,
     attach_training,
     draft,
     open_test_set,
     put_in_force,
-    record_refusal,
     refusals,
     retire,
     specify,
@@ -42,9 +42,11 @@ from models_registry.versions import (
     train,
     validate,
     verify,
+    view_of,
 )
 
 __all__ = [
+    "ActRefused",
     "ArtefactRefused",
     "Card",
     "CardRefused",
@@ -74,7 +76,6 @@ __all__ = [
     "read",
     "read_frozen",
     "read_scores",
-    "record_refusal",
     "refusals",
     "require_in_force",
     "retire",
@@ -84,5 +85,6 @@ __all__ = [
     "train",
     "validate",
     "verify",
+    "view_of",
     "write_frozen",
 ]

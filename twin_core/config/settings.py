@@ -24,6 +24,7 @@ DATA_DIR = env_path("TWIN_DATA_DIR", BASE_DIR / "data")
 DATABASES = {"default": env_database("TWIN_DATABASE_URL")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
+MLFLOW_DATABASE_URL = env_text("TWIN_MLFLOW_DATABASE_URL", "")  # empty: nothing is fed
 REDIS_URL = env_text("TWIN_REDIS_URL", "redis://localhost:6379/0")
 WRITE_BACK_ENABLED = env_bool("TWIN_WRITE_BACK_ENABLED", default=False)
 

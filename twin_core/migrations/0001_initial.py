@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                 ('plant_batch', models.CharField(max_length=120)),
                 ('started_at', models.DateTimeField()),
                 ('closed_at', models.DateTimeField(null=True)),
+                ('attributes', models.TextField()),
                 ('is_simulated', models.BooleanField()),
                 ('record', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='audit.record')),
             ],
