@@ -14,7 +14,7 @@ END = ("outcome", "finished_at", "files")  # what only the end of a run can tell
 def all_runs() -> list[Told]:
     """Return every run, newest first, each as its start told it with what is known since."""
     ends = {told["run"]: told for told in _data("validation.run.completed")}
-    broken_off = {"outcome": "broken_off", "finished_at": None, "files": {}, "record": None}
+    broken_off: Told = {"outcome": "broken_off", "finished_at": None, "files": {}, "record": None}
     return [
         {
             **started,
