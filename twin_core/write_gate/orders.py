@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from audit import api as audit
-from twin_core.insight import standing
+from twin_core import decisions
 from twin_core.lifecycle import trust
 from twin_core.models import Recommendation, SetpointWrite
 from twin_core.write_gate.gate import Order, Permits, SignedBy
@@ -27,7 +27,7 @@ def order_of(recommendation: Recommendation) -> Order:
         content=recommendation.content,
         expires_h=float(recommendation.expires_h),
         signatures=_signatures(recommendation),
-        signatures_needed=standing.SIGNATURES[recommendation.is_high_impact],
+        signatures_needed=decisions.SIGNATURES[recommendation.is_high_impact],
         is_sealed=audit.sequence_of(record) is not None,
         is_used=SetpointWrite.objects.filter(recommendation=recommendation).exists(),
         record_intact=_is_intact(recommendation),
@@ -37,7 +37,7 @@ def order_of(recommendation: Recommendation) -> Order:
 def _is_intact(recommendation: Recommendation) -> bool:
     """Whether the row's record is an intact approval that tells exactly this row."""
     record = recommendation.record
-    if record.kind != standing.APPROVED or not audit.is_intact(record):
+    if record.kind != decisions.APPROVED or not audit.is_intact(record):
         return False
     told = [
         change["new"]
@@ -48,10 +48,10 @@ def _is_intact(recommendation: Recommendation) -> bool:
 
 
 def _signatures(recommendation: Recommendation) -> list[SignedBy]:
-    authors = {str(author) for author in standing.authors(recommendation)}
+    authors = {str(author) for author in decisions.authors(recommendation)}
     return [
         _signed_by(made, authors)
-        for record in standing.decision_records(recommendation)
+        for record in decisions.decision_records(recommendation)
         for made in audit.Signature.objects.filter(signed=record).order_by("id")
     ]
 

@@ -13,9 +13,8 @@ from django.db import transaction
 
 from audit import api as audit
 from twin_core import outbox
-from twin_core.data import clock, configuration
+from twin_core.data import clock, configuration, limits
 from twin_core.data.batches import stream
-from twin_core.insight import limits
 from twin_core.lifecycle import recommendation as advice
 from twin_core.lifecycle import setpoint_write as lifecycle
 from twin_core.lifecycle.setpoint_write import State
