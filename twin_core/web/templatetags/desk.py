@@ -165,11 +165,13 @@ def quantity(value: Any, unit: str = "", digits: int = 4) -> SafeString:
     """
     if value is None or value == "":
         return MISSING
+    shown = unit_shown(unit)
+    mark = format_html('&nbsp;<span class="unit">{}</span>', shown) if shown else ""
     return format_html(
-        '<span class="quantity" data-exact="{}">{}&nbsp;<span class="unit">{}</span></span>',
+        '<span class="quantity" data-exact="{}">{}{}</span>',
         str(value),
         in_digits(value, digits),
-        unit_shown(unit),
+        mark,
     )
 
 
