@@ -13,6 +13,7 @@ from twin_core.config.environment import (
     env_text,
     env_url,
 )
+from twin_core.config.queue import celery_address
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 DEBUG = env_bool("TWIN_DEBUG", default=False)
@@ -24,7 +25,18 @@ DATA_DIR = env_path("TWIN_DATA_DIR", BASE_DIR / "data")
 DATABASES = {"default": env_database("TWIN_DATABASE_URL")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
+MLFLOW_DATABASE_URL = env_text("TWIN_MLFLOW_DATABASE_URL", "")  # empty: nothing is fed
 REDIS_URL = env_text("TWIN_REDIS_URL", "redis://localhost:6379/0")
+CELERY_BROKER_URL = celery_address(REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True  # what a task did is a record
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "twin"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}  # seconds; the outbox sends again
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
 WRITE_BACK_ENABLED = env_bool("TWIN_WRITE_BACK_ENABLED", default=False)
 
 INSTALLED_APPS = [
@@ -40,6 +52,10 @@ INSTALLED_APPS = [
     "csp",
     "rest_framework",
     "drf_spectacular",
+]
+INSTALLED_PROTOCOLS = [  # modules that define one `protocol` each
+    "iq_oq_pq.iq.iq_platform",
+    "iq_oq_pq.oq.oq_audit",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -70,7 +86,24 @@ TEMPLATES = [
 ]
 
 AUTH_USER_MODEL = "audit.User"
-SESSION_COOKIE_AGE = 15 * 60  # seconds; extended by a person's own requests alone
+AUTHENTICATION_BACKENDS = ["audit.auth_backend.PeopleBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("MinimumLengthValidator", {"min_length": 12}),
+        ("CommonPasswordValidator", {}),
+        (
+            "UserAttributeSimilarityValidator",
+            {"user_attributes": ("username", "printed_name", "email")},
+        ),
+    )
+]
+LOGIN_URL = "/sign-in/"
+SESSION_ENGINE = "audit.session_store"
+SESSION_IDLE = 15 * 60  # seconds; extended by a person's own requests alone, see config/sessions.py
+SESSION_COOKIE_AGE = 12 * 3600  # seconds a session lasts at the longest
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")  # http: localhost
@@ -106,8 +139,12 @@ SITE_NAME = env_text("TWIN_SITE_NAME", "Demonstration site")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
+CREDENTIAL_KEY_FILE = env_path("TWIN_CREDENTIAL_KEY_FILE", DATA_DIR / "keys" / "credential.key")
+INSTALLED_TWINS = ["twin_core.equipment.bioreactor"]  # one line for each twin in use
+
 LEDGER_ORIGIN = env_text("TWIN_LEDGER_ORIGIN", "localhost/ledger")
 LEDGER_KEY_FILE = env_path("TWIN_LEDGER_KEY_FILE", DATA_DIR / "keys" / "ledger.key")
+LEDGER_PUBLIC_KEY_FILE = env_path("TWIN_LEDGER_PUBLIC_KEY_FILE", DATA_DIR / "keys" / "ledger.pub")
 CHECKPOINT_DIR = env_path("TWIN_CHECKPOINT_DIR", DATA_DIR / "checkpoints")
 SEAL_INTERVAL = env_number("TWIN_SEAL_INTERVAL", default=0.05)  # seconds between looks for records
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.forms import BaseForm
-
 from audit.pages import Pages, SignatureLine, SigningDialog
 
 Chart = Mapping[str, Any]

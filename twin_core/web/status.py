@@ -72,9 +72,7 @@ class Report:
         return [process for process in self.processes if not process.is_calm]
 
     def is_stale(self, now: datetime) -> bool:
-        return bool(
-            self.reported_at and (now - self.reported_at).total_seconds() > STALE_AFTER
-        )
+        return bool(self.reported_at and (now - self.reported_at).total_seconds() > STALE_AFTER)
 
 
 def moment_of(value: Any) -> datetime | None:
