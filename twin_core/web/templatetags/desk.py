@@ -212,6 +212,13 @@ def person(who: Any) -> SafeString:
 
 
 @register.inclusion_tag("web/_field.html")
-def field(bound: BoundField, help: str = "", css: str = "") -> dict[str, Any]:
-    """Render one form field: label, control, help and errors, tied together for screen readers."""
-    return {"field": bound, "help": help or bound.help_text, "css": css}
+def field(
+    bound: BoundField, help: str = "", css: str = "", quiet: bool = False
+) -> dict[str, Any]:
+    """Render one form field: label, control, help and errors, tied together for screen readers.
+
+    ``quiet`` leaves out the word "optional", where all fields of a form are.
+    """
+    is_optional = not (bound.field.required or quiet)
+    help = help or bound.help_text
+    return {"field": bound, "help": help, "css": css, "is_optional": is_optional}
