@@ -209,6 +209,7 @@ class Migration(migrations.Migration):
                 ('tag', models.CharField(max_length=60)),
                 ('value', models.CharField(max_length=40)),
                 ('unit', models.CharField(max_length=40)),
+                ('sent_h', models.DecimalField(decimal_places=6, max_digits=12)),
                 ('read_back', models.CharField(blank=True, max_length=40)),
                 ('reason', models.CharField(blank=True, max_length=500)),
                 ('token', models.BigIntegerField()),

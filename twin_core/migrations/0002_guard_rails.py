@@ -50,6 +50,6 @@ class Migration(migrations.Migration):
         moves("setpointwrite", "state", setpoint_write),
         RefuseChange("datasegment"),
         Grant("datasegment", application="SELECT, INSERT", gate="SELECT", auditor="SELECT"),
-        Grant("journalsample", application="SELECT, INSERT, DELETE"),
+        Grant("journalsample", application="SELECT, INSERT, DELETE", gate="SELECT"),
         Grant("outboxtask", application="SELECT, INSERT, UPDATE", gate="SELECT, UPDATE"),
     ]
