@@ -2,6 +2,7 @@
 
 from models_registry.artifacts import (
     ArtefactRefused,
+    data_set_digest,
     digest_of,
     fetch,
     frozen,
@@ -27,7 +28,15 @@ from models_registry.lifecycle import (
     shared_batches,
 )
 from models_registry.models import ModelVersion, TwinModel
-from models_registry.standing import NotInForce, history, in_force, load, require_in_force
+from models_registry.standing import (
+    NotInForce,
+    Step,
+    history,
+    in_force,
+    load,
+    released_by,
+    require_in_force,
+)
 from models_registry.versions import (
     ActRefused,
     attach_scores,
@@ -56,12 +65,14 @@ __all__ = [
     "ModelVersion",
     "NotInForce",
     "Phase",
+    "Step",
     "TransitionRefused",
     "TwinModel",
     "Verdict",
     "as_told",
     "attach_scores",
     "attach_training",
+    "data_set_digest",
     "digest_of",
     "draft",
     "fetch",
@@ -77,6 +88,7 @@ __all__ = [
     "read_frozen",
     "read_scores",
     "refusals",
+    "released_by",
     "require_in_force",
     "retire",
     "shared_batches",

@@ -161,7 +161,7 @@ def attach_scores(
         version_id,
         "attach_scores",
         actor=actor,
-        known={"scored_package": checked["package"]},
+        known={"scored_set": checked["data_set"]},
         fields={"scores": audit.encode(checked).decode()},
     )
 
@@ -318,7 +318,8 @@ def facts_about(
         test_openings=version.test_openings,
         training=artifacts.fetch_data_set(version.training_digest),
         test=artifacts.fetch_data_set(version.test_digest),
-        scored_package=scores["package"] if scores else None,
+        test_set=version.test_digest or None,
+        scored_set=scores["data_set"] if scores else None,
         unmet_criteria=tuple(
             str(verdict) for verdict in cards.judge(card, scores) if not verdict.is_met
         ),

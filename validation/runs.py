@@ -1,6 +1,7 @@
 """Read protocol runs back from the record store: no table of its own can differ from it."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from audit import api as audit
@@ -13,10 +14,11 @@ END = ("outcome", "finished_at", "files")  # what only the end of a run can tell
 def all_runs() -> list[Told]:
     """Return every run, newest first, each as its start told it with what is known since."""
     ends = {told["run"]: told for told in _data("validation.run.completed")}
-    broken_off = {"outcome": "broken_off", "finished_at": None, "files": {}, "record": None}
+    broken_off: Told = {"outcome": "broken_off", "finished_at": None, "files": {}, "record": None}
     return [
         {
             **started,
+            "declared": started["steps"],
             **{key: ends.get(started["run"], broken_off)[key] for key in END},
             "completed": ends.get(started["run"], broken_off)["record"],
         }
@@ -34,6 +36,11 @@ def run(identity: str) -> Told | None:
         stream=stream, kind__startswith="validation.step.", id__gte=found["record"]
     ).order_by("id")
     return {**found, "steps": [told for r in records if (told := _step(r))["run"] == identity]}
+
+
+def passed_steps() -> dict[str, int]:
+    """Return how many steps passed, by the run's identity."""
+    return Counter(told["run"] for told in _data("validation.step.passed"))
 
 
 def last_steps() -> dict[str, Told]:

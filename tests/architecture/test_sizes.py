@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.requirement("URS-VAL-010")
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("audit", "models_registry", "twin_core", "validation", "iq_oq_pq", "tests")
 LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION = 400, 40, 10  # lines

@@ -80,7 +80,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "twin_core.web.shell.shell",
             ],
+            "libraries": {"desk": "twin_core.web.templatetags.desk"},
         },
     },
 ]
