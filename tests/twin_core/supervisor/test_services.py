@@ -196,6 +196,13 @@ def test_the_queue_asks_for_its_password(services):
         redis.Redis.from_url(f"unix://:wrong@{socket}").ping()
 
 
+@pytest.mark.requirement("URS-SVC-004")
+def test_a_queue_with_another_password_is_not_taken_for_ours(services):
+    ours = services.services.valkey
+    assert ours.ready()
+    assert not valkey.Valkey(services.services.folder, "x" * 43).ready()
+
+
 @pytest.mark.requirement("URS-SVC-006")
 def test_what_the_queue_has_acknowledged_survives_a_kill(own):
     process = begin(own.valkey, own.folder)
