@@ -1,5 +1,9 @@
 """The addresses of the product."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/", include("twin_core.rest.urls")),
+    path("", include("audit.people_urls")),
+]
+handler403 = "twin_core.config.errors.forbidden"

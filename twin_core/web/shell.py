@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -15,6 +16,7 @@ NAVIGATION = (  # label, route, key after g
     ("Models", "models_registry:models", "m"),
     ("Trail", "audit:trail", "t"),
     ("Evidence", "validation:evidence", "e"),
+    ("People", "people:people", "p"),
     ("Health", "web:health", "h"),
 )
 
@@ -54,6 +56,7 @@ class Shell:
     sign_out_href: str = ""
     extend_href: str = ""
     signed_out_href: str = ""
+    account_href: str = ""
     search_href: str = ""
 
 
@@ -93,5 +96,22 @@ def shell(request: HttpRequest) -> dict[str, Shell]:
             version=version,
             build=digest,
             nav=tuple(nav_items(request.path)) if inside else (),
+            **(of_person(request) if inside else {}),
         )
+    }
+
+
+def of_person(request: HttpRequest) -> dict[str, Any]:
+    """Return what the frame shows of the person who is signed in."""
+    from audit.api import Role, current_roles, sessions
+
+    user: Any = request.user
+    return {
+        "printed_name": user.printed_name,
+        "roles": tuple(Role(role).label for role in sorted(current_roles(user))),
+        "session_ends_at": sessions.ends_at(request.session),
+        "sign_out_href": address("people:sign_out"),
+        "extend_href": address("people:extend"),
+        "signed_out_href": address("people:signed_out"),
+        "account_href": address("people:account"),
     }
