@@ -31,6 +31,7 @@ from audit.ledger import (
 from audit.models import OpenSession, Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
 from audit.refusals import NotEntitled, Refused
+from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
 from audit.signatures import (
     Meaning,
@@ -100,6 +101,7 @@ __all__ = [
     "prove",
     "put_blob",
     "quantity",
+    "record_refusal",
     "refusals",
     "require_role",
     "require_view",

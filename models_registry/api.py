@@ -2,6 +2,7 @@
 
 from models_registry.artifacts import (
     ArtefactRefused,
+    data_set_digest,
     digest_of,
     fetch,
     frozen,
@@ -27,14 +28,22 @@ from models_registry.lifecycle import (
     shared_batches,
 )
 from models_registry.models import ModelVersion, TwinModel
-from models_registry.standing import NotInForce, history, in_force, load, require_in_force
+from models_registry.standing import (
+    NotInForce,
+    Step,
+    history,
+    in_force,
+    load,
+    released_by,
+    require_in_force,
+)
 from models_registry.versions import (
+    ActRefused,
     attach_scores,
     attach_training,
     draft,
     open_test_set,
     put_in_force,
-    record_refusal,
     refusals,
     retire,
     specify,
@@ -42,9 +51,11 @@ from models_registry.versions import (
     train,
     validate,
     verify,
+    view_of,
 )
 
 __all__ = [
+    "ActRefused",
     "ArtefactRefused",
     "Card",
     "CardRefused",
@@ -54,12 +65,14 @@ __all__ = [
     "ModelVersion",
     "NotInForce",
     "Phase",
+    "Step",
     "TransitionRefused",
     "TwinModel",
     "Verdict",
     "as_told",
     "attach_scores",
     "attach_training",
+    "data_set_digest",
     "digest_of",
     "draft",
     "fetch",
@@ -74,8 +87,8 @@ __all__ = [
     "read",
     "read_frozen",
     "read_scores",
-    "record_refusal",
     "refusals",
+    "released_by",
     "require_in_force",
     "retire",
     "shared_batches",
@@ -84,5 +97,6 @@ __all__ = [
     "train",
     "validate",
     "verify",
+    "view_of",
     "write_frozen",
 ]

@@ -115,15 +115,16 @@ def outside(card: Card, inputs: Mapping[str, float]) -> list[str]:
 
 
 def read_scores(content: Any) -> dict[str, Any]:
-    """Return checked scores: ``{"package", "batches", "metrics": {name: {...}}}``.
+    """Return checked scores: ``{"data_set", "batches", "metrics": {name: {...}}}``.
 
-    Each metric holds ``value`` and ``unit`` and, where there are any, ``baselines`` (name ->
-    value) of naive forecasts on the same samples. All values are decimal texts.
+    ``data_set`` is the digest of the described set they were computed on. Each metric holds
+    ``value`` and ``unit`` and, where there are any, ``baselines`` (name -> value) of naive
+    forecasts on the same samples. All values are decimal texts.
     """
     told = _object(content, "scores")
     flaws = []
-    if not _is_digest(told.get("package")):
-        flaws.append("package must be the SHA-256 (hex) of the scored package")
+    if not _is_digest(told.get("data_set")):
+        flaws.append("data_set must be the SHA-256 (hex) of the scored set's description")
     if not isinstance(told.get("batches"), int) or told["batches"] < 1:
         flaws.append("batches must be the number of scored batches")
     metrics = told.get("metrics")

@@ -46,7 +46,7 @@ class PhaseStep:
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One score beside its naive rivals; all in ``unit``; the criterion says which way is better."""
+    """One score beside its naive rivals, all in ``unit``; the criterion tells the better way."""
 
     words: str
     unit: str

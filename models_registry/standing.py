@@ -111,6 +111,13 @@ def has_verified(version: ModelVersion, person: Any) -> bool:
     )
 
 
+def released_by(version: ModelVersion) -> set[UUID]:
+    """Return the people whose signature put this version in force the last time."""
+    kind = "models_registry.version.put_in_force"
+    releases = [step for step in history(version) if step.kind == kind]
+    return {signature.signer_id for step in releases[-1:] for signature in step.signatures}
+
+
 def _model(scope: str, template: str | None) -> TwinModel | None:
     found = TwinModel.objects.filter(scope=scope)
     if template is not None:

@@ -3,18 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from models_registry import versions
+from audit import api as audit
+from models_registry import artifacts, versions
 from models_registry.lifecycle import DataSet, Phase
 from models_registry.models import ModelVersion
-
-Signing = Callable[[str], dict[str, Any]]  # role -> signer, proof and reason of a fresh signature
 
 TRAINING = DataSet("a" * 64, {"B-1": "1" * 64, "B-2": "2" * 64, "B-3": "3" * 64})
 TEST = DataSet("b" * 64, {"B-8": "8" * 64, "B-9": "9" * 64})
 ARTEFACT = {"format": 1, "parameters": {"growth": {"unit": "1/h", "value": "0.031"}}}
 EQUATIONS = "e" * 64
 SCORES = {
-    "package": TEST.package,
+    "data_set": artifacts.data_set_digest(TEST),
     "batches": 2,
     "metrics": {
         "viable_cell_density.rmse": {
@@ -70,46 +69,58 @@ def drafted(author: Any = None, **changes: Any) -> ModelVersion:
     return versions.draft(author=author, **facts | changes)
 
 
+def signed(version: ModelVersion, action: str, signer: Any, proof: Any) -> ModelVersion:
+    """Do a signed act on a version as somebody who has just seen it."""
+    return ACTS[action](
+        version.pk,
+        signer=signer,
+        proof=proof,
+        reason="as planned",
+        shown=audit.view_digest(versions.view_of(version, action)),
+    )
+
+
 def version_in(
-    phase: Phase,
-    *,
-    author: Any,
-    signing: Signing,
-    scores: Mapping[str, Any] = SCORES,
-    **changes: Any,
+    phase: Phase, *, people: Mapping[str, Any], prove: Callable[[Any], Any], **changes: Any
 ) -> ModelVersion:
-    """Return a version that was walked to ``phase`` by the acts that lead there."""
-    version = drafted(author, **changes)
-    for act in _acts(signing, scores):
+    """Return a version that was walked to ``phase`` by the acts that lead there.
+
+    ``people`` holds ``author`` and one person a role; ``prove`` returns a person's fresh proof.
+    """
+    scores = changes.pop("scores", SCORES)
+    version = drafted(people["author"], **changes)
+    for action, role in WAY:
         if version.phase == phase:
-            return version
-        version = act(version)
+            break
+        if action == "train":
+            calibrated(version)
+        if action == "verify":
+            scored(version, people["validation_engineer"], scores)
+        version.refresh_from_db()
+        version = signed(version, action, people[role], prove(people[role]))
     return version
 
 
-def _acts(
-    signing: Signing, scores: Mapping[str, Any]
-) -> list[Callable[[ModelVersion], ModelVersion]]:
-    def signed(act: Callable[..., ModelVersion], role: str) -> Callable[..., ModelVersion]:
-        return lambda version: act(version.pk, **signing(role))
+def calibrated(version: ModelVersion) -> ModelVersion:
+    return versions.attach_training(
+        version.pk, artefact=ARTEFACT, equations_digest=EQUATIONS, training=TRAINING
+    )
 
-    def calibrated(version: ModelVersion) -> ModelVersion:
-        versions.attach_training(
-            version.pk, artefact=ARTEFACT, equations_digest=EQUATIONS, training=TRAINING
-        )
-        return versions.train(version.pk, **signing("process_engineer"))
 
-    def verified(version: ModelVersion) -> ModelVersion:
-        versions.open_test_set(version.pk, actor=signing("validation_engineer")["signer"])
-        versions.attach_scores(version.pk, scores=scores)
-        return versions.verify(version.pk, **signing("validation_engineer"))
+def scored(version: ModelVersion, engineer: Any, scores: Mapping[str, Any]) -> ModelVersion:
+    versions.open_test_set(version.pk, actor=engineer)
+    return versions.attach_scores(version.pk, scores=scores)
 
-    return [
-        signed(versions.specify, "validation_engineer"),
-        calibrated,
-        verified,
-        signed(versions.validate, "qa_approver"),
-        signed(versions.put_in_force, "qa_approver"),
-        signed(versions.suspend, "qa_reviewer"),
-        signed(versions.retire, "qa_approver"),
-    ]
+
+WAY = (
+    ("specify", "validation_engineer"),
+    ("train", "process_engineer"),
+    ("verify", "validation_engineer"),
+    ("validate", "qa_approver"),
+    ("put_in_force", "qa_approver"),
+    ("suspend", "qa_reviewer"),
+    ("retire", "qa_approver"),
+)
+ACTS: dict[str, Callable[..., ModelVersion]] = {
+    action: getattr(versions, action) for action, _ in WAY
+}

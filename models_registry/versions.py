@@ -1,10 +1,11 @@
 """The acts on model versions: one transaction, one record, and the signature where one is asked.
 
-A refused act raises TransitionRefused and changes nothing; the caller records the refusal in a
-transaction of its own with ``record_refusal``. A proof is used up before the act begins.
+A signed act takes ``signer``, ``proof`` (used up before the act begins), ``reason`` and ``shown``,
+the digest of ``view_of`` that the signer was shown: if anything moved since, it is refused. A
+refused act raises ActRefused and changes nothing; the edge that called it records the refusal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -17,27 +18,24 @@ from models_registry import artifacts, cards, standing
 from models_registry.lifecycle import DataSet, Facts, Phase, TransitionRefused, advance
 from models_registry.models import ModelVersion, TrackingTask, TwinModel
 
-MEANINGS = {
-    "specify": "approval of acceptance criteria",
-    "train": "authorship",
-    "verify": "verification",
-    "validate": "validation",
-    "put_in_force": "release",
-    "suspend": "suspension",
-    "retire": "retirement",
+ACTS = {  # action -> kind of its record, meaning of its signature
+    "attach_training": ("models_registry.version.calibrated", ""),
+    "specify": ("models_registry.version.specified", "approval"),
+    "train": ("models_registry.version.trained", "authorship"),
+    "open_test_set": ("models_registry.version.test_set_opened", ""),
+    "attach_scores": ("models_registry.version.scored", ""),
+    "verify": ("models_registry.version.verified", "verification"),
+    "validate": ("models_registry.version.validated", "approval"),
+    "put_in_force": ("models_registry.version.put_in_force", "release"),
+    "suspend": ("models_registry.version.suspended", "withdrawal"),
+    "retire": ("models_registry.version.retired", "withdrawal"),
 }
-KINDS = {
-    "attach_training": "models_registry.version.calibrated",
-    "specify": "models_registry.version.specified",
-    "train": "models_registry.version.trained",
-    "open_test_set": "models_registry.version.test_set_opened",
-    "attach_scores": "models_registry.version.scored",
-    "verify": "models_registry.version.verified",
-    "validate": "models_registry.version.validated",
-    "put_in_force": "models_registry.version.put_in_force",
-    "suspend": "models_registry.version.suspended",
-    "retire": "models_registry.version.retired",
-}
+
+
+class ActRefused(TransitionRefused, audit.Refused):
+    """An act on a version that is refused, with every reason."""
+
+    what_to_do = "Read the reasons: each names what is missing or who else has to act."
 
 
 @transaction.atomic
@@ -126,7 +124,7 @@ def attach_training(
         version_id,
         "attach_training",
         actor=actor,
-        facts={"training": training},
+        known={"training": training},
         fields={
             "artefact_digest": digest,
             "equations_digest": equations_digest,
@@ -148,7 +146,7 @@ def open_test_set(version_id: UUID, *, actor: Any) -> DataSet:
     The count stands before the data are looked at: an evaluation that fails afterwards may be
     repeated, but never on a changed artefact.
     """
-    version = _act(version_id, "open_test_set", actor=actor, person=actor, opens=True)
+    version = _act(version_id, "open_test_set", actor=actor, fields={"test_openings": 1})
     found = artifacts.fetch_data_set(version.test_digest)
     assert found is not None
     return found
@@ -163,7 +161,7 @@ def attach_scores(
         version_id,
         "attach_scores",
         actor=actor,
-        facts={"scored_package": checked["package"]},
+        known={"scored_set": checked["data_set"]},
         fields={"scores": audit.encode(checked).decode()},
     )
 
@@ -192,17 +190,17 @@ def retire(version_id: UUID, **signing: Any) -> ModelVersion:
 def put_in_force(version_id: UUID, **signing: Any) -> ModelVersion:
     """Put a version in force; the one that was gives way in the same act and signature."""
     version = _locked(version_id)
-    now_in_force = (
-        ModelVersion.objects.select_for_update()
-        .filter(model=version.model, phase=Phase.IN_FORCE)
-        .exclude(pk=version_id)
-        .first()
-    )
     moves = [(version, "put_in_force")]
-    if now_in_force is not None:
-        moves.insert(0, (now_in_force, "give_way"))
+    if predecessor := _predecessor(version, lock=True):
+        moves.insert(0, (predecessor, "give_way"))  # first, as two are never in force
     _move(moves, **signing)
     return version
+
+
+def _predecessor(version: ModelVersion, *, lock: bool = False) -> ModelVersion | None:
+    rows = ModelVersion.objects.filter(model=version.model, phase=Phase.IN_FORCE)
+    rows = rows.select_for_update(of=("self",)) if lock else rows
+    return rows.select_related("model", "record").exclude(pk=version.pk).first()
 
 
 @transaction.atomic
@@ -213,11 +211,8 @@ def _act(version_id: UUID, action: str, **options: Any) -> ModelVersion:
 
 
 def _locked(version_id: UUID) -> ModelVersion:
-    return (
-        ModelVersion.objects.select_for_update(of=("self",))
-        .select_related("model")
-        .get(pk=version_id)
-    )
+    rows = ModelVersion.objects.select_for_update(of=("self",)).select_related("model", "record")
+    return rows.get(pk=version_id)
 
 
 def _move(
@@ -225,56 +220,82 @@ def _move(
     *,
     signer: Any = None,
     proof: Any = None,
-    view: str | None = None,
+    shown: str | None = None,
     reason: str | None = None,
     actor: Any = None,
-    person: Any = None,
     by_rule: str | None = None,
-    opens: bool = False,
-    facts: Mapping[str, Any] | None = None,
+    known: Mapping[str, Any] | None = None,
     fields: Mapping[str, Any] | None = None,
-    blobs: list[str] | None = None,
+    blobs: Iterable[str] = (),
     data: Mapping[str, Any] | None = None,
 ) -> None:
-    """Decide every move by the table, then write one record of all of them and the rows."""
-    changes = []
-    for version, action in moves:
-        before = version.state_fields()
-        known = facts_about(
-            version, person=signer or person, is_signed=proof is not None, by_rule=bool(by_rule)
-        )
-        version.phase = advance(Phase(version.phase), action, _with(known, facts))
-        for name, value in (fields or {}).items():
-            setattr(version, name, value)
-        version.test_openings += opens
-        changes.append((version, before, version.state_fields()))
+    """Decide every move by the table, then write one record of all of them, and the rows."""
     version, action = moves[-1]
+    view = view_of(version, action)
+    if proof is not None:
+        audit.require_view(view, shown or "")
+    facts = {"person": signer or actor, "is_signed": proof is not None, "by_rule": bool(by_rule)}
+    changes = [_moved(*move, facts=facts, known=known, fields=fields) for move in moves]
+    kind, meaning = ACTS[action]
     record = audit.append(
         stream=version.model.stream,
-        kind=KINDS[action],
+        kind=kind,
         actor=signer or actor,
         changes=changes,
         reason=reason,
         parents=[moved.record.leaf for moved, _, _ in changes],
-        blobs=blobs or (),
+        blobs=blobs,
         data=dict(data or {}) | {"rule": by_rule, "software": audit.software()},
     )
     if proof is not None:
         audit.sign(
-            record,
-            signer=signer,
-            proof=proof,
-            meaning=MEANINGS[action],
-            reason=reason,
-            view=view,
+            record, signer=signer, proof=proof, meaning=meaning, reason=reason or "", view=view
         )
     for moved, _, _ in changes:
         moved.save(record=record)
         _tell_tracking(moved, record)
 
 
-def _with(known: Facts, more: Mapping[str, Any] | None) -> Facts:
-    return replace(known, **(more or {}))
+def _moved(
+    version: ModelVersion,
+    action: str,
+    *,
+    facts: Mapping[str, Any],
+    known: Mapping[str, Any] | None,
+    fields: Mapping[str, Any] | None,
+) -> tuple[ModelVersion, dict[str, Any], dict[str, Any]]:
+    """Return (version in its next state, row before, row after); raises ActRefused."""
+    before = version.state_fields()
+    told = replace(facts_about(version, **facts), **(known or {}))
+    try:
+        version.phase = advance(Phase(version.phase), action, told)
+    except TransitionRefused as refused:
+        raise ActRefused(
+            f"{version.name}: {refused}",
+            act=ACTS.get(action, ACTS["put_in_force"])[0],
+            stream=version.model.stream,
+            data={"action": action, "version": str(version.pk), "phase": before["phase"]},
+        ) from refused
+    for name, value in (fields or {}).items():
+        setattr(version, name, value)
+    return version, before, version.state_fields()
+
+
+def view_of(version: ModelVersion, action: str) -> dict[str, Any]:
+    """Return the document that a person is shown, and signs, for an act on a version."""
+    verdicts = cards.judge(cards.read(version.card), _scores(version))
+    predecessor = _predecessor(version) if action == "put_in_force" else None
+    return {
+        "act": action,
+        "model": {"template": version.model.template, "scope": version.model.scope},
+        "version": {"id": version.pk, **version.state_fields()},
+        "verdicts": [{"told": str(verdict), "is_met": verdict.is_met} for verdict in verdicts],
+        "gives_way": predecessor.name if predecessor else None,
+    }
+
+
+def _scores(version: ModelVersion) -> dict[str, Any] | None:
+    return cards.read_scores(version.scores) if version.scores else None
 
 
 def facts_about(
@@ -282,9 +303,10 @@ def facts_about(
 ) -> Facts:
     """Gather what the guards look at, as it stands in this transaction."""
     card = cards.read(version.card)
-    scores = cards.read_scores(version.scores) if version.scores else None
+    scores = _scores(version)
+    person = person if isinstance(person, audit.User) else None
     return Facts(
-        signer_roles=frozenset(person.roles()) if person else frozenset(),
+        signer_roles=frozenset(person.roles() if person else ()),
         signer_is_author=person is not None and person.pk == version.author_id,
         signer_has_verified=person is not None and standing.has_verified(version, person),
         is_signed=is_signed,
@@ -296,7 +318,8 @@ def facts_about(
         test_openings=version.test_openings,
         training=artifacts.fetch_data_set(version.training_digest),
         test=artifacts.fetch_data_set(version.test_digest),
-        scored_package=scores["package"] if scores else None,
+        test_set=version.test_digest or None,
+        scored_set=scores["data_set"] if scores else None,
         unmet_criteria=tuple(
             str(verdict) for verdict in cards.judge(card, scores) if not verdict.is_met
         ),
@@ -310,19 +333,6 @@ def refusals(version: ModelVersion, action: str, person: Any) -> str | None:
     except TransitionRefused as refused:
         return str(refused)
     return None
-
-
-def record_refusal(version_id: UUID, action: str, *, actor: Any, reason: str) -> Any:
-    """Record a refused act after its transaction has ended."""
-    version = ModelVersion.objects.select_related("model").get(pk=version_id)
-    return audit.append_alone(
-        stream=version.model.stream,
-        kind="models_registry.version.refused",
-        actor=actor,
-        reason=reason,
-        parents=[version.record.leaf],
-        data={"action": action, "version": str(version.pk), "phase": version.phase},
-    )
 
 
 def _tell_tracking(version: ModelVersion, record: Any) -> None:

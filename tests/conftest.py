@@ -6,14 +6,17 @@ refuses TRUNCATE, in tests too.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
+from tests import chromium
 from tests.services import SESSION, TestServices, django_on
 
+JOURNEYS_MISSED = pytest.StashKey[bool]()
 SERVICES = TestServices()
 for name in [
     n for n in os.environ if n.startswith("TWIN_") and n != "TWIN_TEST_DATABASE_ADMIN_URL"
@@ -21,6 +24,34 @@ for name in [
     del os.environ[name]  # the developer's own installation is not the suite's business
 os.environ.update(SERVICES.environment(SESSION), TWIN_PROCESS="tests")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "twin_core.config.settings")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--without-browser", action="store_true", help="leave the journeys in a browser out"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs Chromium when there is none, and remember that it was wanted."""
+    journeys = [item for item in items if item.get_closest_marker("browser")]
+    wanted = not config.getoption("--without-browser")
+    if wanted and chromium.find() is not None:
+        return
+    for item in journeys:
+        item.add_marker(pytest.mark.skip(reason="without a browser"))
+    config.stash[JOURNEYS_MISSED] = wanted and bool(journeys)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if session.config.stash.get(JOURNEYS_MISSED, False) and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say last of all that the journeys were not run."""
+    if config.stash.get(JOURNEYS_MISSED, False):
+        sys.stdout.write(f"{chromium.NOT_RUN}\n")
 
 
 def pytest_configure(config: pytest.Config) -> None:

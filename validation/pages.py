@@ -9,7 +9,7 @@ from audit.pages import SignatureLine
 
 @dataclass(frozen=True)
 class ProtocolRow:
-    """One protocol and its last run; ``state`` is not_run, running, passed, failed or incomplete."""
+    """One protocol and its last run; ``state`` is not_run, passed, failed or incomplete."""
 
     name: str
     title: str

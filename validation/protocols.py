@@ -100,7 +100,8 @@ class Run:
         try:
             yield
         except by as error:
-            self._note(what, expected, f"refused: {error}", passed=naming in str(error))
+            reason = next(iter(str(error).splitlines()), "")  # the database adds where it was
+            self._note(what, expected, f"refused: {reason}", passed=naming in reason)
         else:
             self._note(what, expected, "accepted", passed=False)
 

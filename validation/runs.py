@@ -1,19 +1,27 @@
 """Read protocol runs back from the record store: no table of its own can differ from it."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from audit import api as audit
 from audit.api import Record
 
 Told = dict[str, Any]
+END = ("outcome", "finished_at", "files")  # what only the end of a run can tell
 
 
 def all_runs() -> list[Told]:
     """Return every run, newest first, each as its start told it with what is known since."""
-    completed = {told["run"]: told for told in _data("validation.run.completed")}
+    ends = {told["run"]: told for told in _data("validation.run.completed")}
+    broken_off: Told = {"outcome": "broken_off", "finished_at": None, "files": {}, "record": None}
     return [
-        {**started, **completed.get(started["run"], {"outcome": "broken off"})}
+        {
+            **started,
+            "declared": started["steps"],
+            **{key: ends.get(started["run"], broken_off)[key] for key in END},
+            "completed": ends.get(started["run"], broken_off)["record"],
+        }
         for started in _data("validation.run.started")
     ]
 
@@ -28,6 +36,11 @@ def run(identity: str) -> Told | None:
         stream=stream, kind__startswith="validation.step.", id__gte=found["record"]
     ).order_by("id")
     return {**found, "steps": [told for r in records if (told := _step(r))["run"] == identity]}
+
+
+def passed_steps() -> dict[str, int]:
+    """Return how many steps passed, by the run's identity."""
+    return Counter(told["run"] for told in _data("validation.step.passed"))
 
 
 def last_steps() -> dict[str, Told]:

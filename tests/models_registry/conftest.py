@@ -29,3 +29,27 @@ def people(db):
     return {role: person(role, role) for role in ROLES} | {
         "author": person("author", "process_engineer", "validation_engineer", "qa_approver")
     }
+
+
+@pytest.fixture
+def prove():
+    """Return a fresh proof of a person, as ``audit.api.prove`` leaves it on the record.
+
+    The real one refuses to run inside a transaction, in which tests that roll back live.
+    """
+    from django.utils import timezone
+
+    from audit import api as audit
+
+    def proved(user):
+        now = timezone.now()
+        record = audit.append(
+            stream=f"person/{user.pk}",
+            kind="audit.proof.accepted",
+            actor=user,
+            data={"purpose": "signing"},
+            occurred_at=now,
+        )
+        return audit.SigningProof(user.pk, record.pk, bytes(record.leaf), now)
+
+    return proved

@@ -105,9 +105,9 @@ class RefusalPages(EitherWay):
         return forbidden(request, error) if as_refusal(error) is not None else None
 
 
-def forbidden(request: HttpRequest, error: Exception) -> HttpResponse:
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what a view or a middleware refused (Django's handler403 too)."""
-    refusal = as_refusal(error) or NotEntitled(str(error), act="audit.access")
+    refusal = as_refusal(exception) or NotEntitled(str(exception), act="audit.access")
     record(refusal, request)
     context = {"refusal": refusal, "back": "/" if request.method == "GET" else request.path}
     return render(request, "audit/refused.html", context, status=refusal.status)

@@ -16,6 +16,7 @@ class Batch(RegulatedModel):
     plant_batch = models.CharField(max_length=120)  # what the plant calls it
     started_at = models.DateTimeField()  # wall clock, when process time was 0
     closed_at = models.DateTimeField(null=True)
+    attributes = models.TextField()  # canonical JSON: scale, start volume, feed composition
     is_simulated = models.BooleanField()  # a virtual plant: every page says so
 
     class Meta:

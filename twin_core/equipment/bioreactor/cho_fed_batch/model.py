@@ -20,14 +20,15 @@ from twin_core.science.kernel.plain import compiled
 sqrt = math.sqrt
 # kernel source below
 NUMBER_OF_STATES = 8
-NUMBER_OF_CONSTANTS = 64
+NUMBER_OF_CONSTANTS = 65
 NUMBER_OF_INPUTS = 5
 KNOT_SPACING = 24.0
 KNOTS = 15
 FIRST_GROWTH_KNOT = 21
 FIRST_DEATH_KNOT = 36
 GROWTH_BOUND = 2.0
-DEATH_BOUND = 3.0
+DEATH_BOUND = 5.0
+GROWTH_KNEE = 0.2
 HUBER = 2.5
 STATE_FLOOR = np.array([1e-3, 1e-3, 1e-3, 1e-2, 1e-3, 1e-2, 1e-2, 1e-3])
 
@@ -91,7 +92,7 @@ def dose(control, p, u, y):
 
 @compiled
 def modifier(p, first, t):
-    """Learned log-modifier at culture age t: linear between knots, flat outside."""
+    """Learned modifier at culture age t: linear between knots, flat outside."""
     place = t / KNOT_SPACING
     if place <= 0.0:
         return p[first]
@@ -102,6 +103,12 @@ def modifier(p, first, t):
 
 
 @compiled
+def positive_part(x):
+    """Return about max(x, 0), smooth at zero; positive_part(x) - positive_part(-x) is x."""
+    return 0.5 * (x + sqrt(x * x + GROWTH_KNEE * GROWTH_KNEE))
+
+
+@compiled
 def balances(t, y, p, u, dy):
     """Write the time derivative of the states (per h)."""
     viable = y[1]
@@ -109,25 +116,28 @@ def balances(t, y, p, u, dy):
     glutamine = max(y[4], 0.0)
     lactate = max(y[5], 0.0)
     ammonia = max(y[6], 0.0)
-    fed = glucose / (p[54] + glucose)
-    glutamine_part = glutamine / (p[55] + glutamine)
+    known = p[64]  # 0: no feed on record; nutrition then lies in the learned modifiers alone
+    fed = 1.0 - known * p[54] / (p[54] + glucose)
+    glutamine_part = 1.0 - known * p[55] / (p[55] + glutamine)
+    learned = 1.0 + modifier(p, FIRST_GROWTH_KNOT, t)
     growth = (
         p[52]
         * u[1]
-        * exp_(modifier(p, FIRST_GROWTH_KNOT, t))
+        * positive_part(learned)
         * fed
         * (p[56] + (1.0 - p[56]) * glutamine_part)
         * p[19]
-        / (p[19] + lactate)
+        / (p[19] + known * lactate)
         * p[20]
-        / (p[20] + ammonia)
+        / (p[20] + known * ammonia)
     )
+    lysis = p[52] * positive_part(-learned)  # viable cells lost whole, never counted as dead
     hungry = p[57] / (p[57] + glucose)
     death = (
         p[53]
         * u[2]
         * exp_(modifier(p, FIRST_DEATH_KNOT, t))
-        * (1.0 + p[58] * hungry + lactate / p[59] + ammonia / p[60])
+        * (1.0 + known * (p[58] * hungry + lactate / p[59] + ammonia / p[60]))
     )
     q_glucose = (growth * p[3] + p[4]) * fed
     q_glutamine = growth * p[7] * glutamine_part
@@ -135,12 +145,12 @@ def balances(t, y, p, u, dy):
     uptake = p[6] * lactate / (p[62] + lactate) * p[63] / (p[63] + glucose)
     dilution = u[0] / y[0]
     dy[0] = u[0]
-    dy[1] = (growth - death - dilution) * viable
+    dy[1] = (growth - lysis - death - dilution) * viable
     dy[2] = death * viable - (p[2] + dilution) * y[2]
-    dy[3] = dilution * (p[17] - y[3]) - q_glucose * viable
-    dy[4] = dilution * (p[18] - y[4]) - q_glutamine * viable - decay
-    dy[5] = (p[5] * q_glucose - uptake) * viable - dilution * y[5]
-    dy[6] = p[8] * q_glutamine * viable + decay - dilution * y[6]
+    dy[3] = known * (dilution * (p[17] - y[3]) - q_glucose * viable)
+    dy[4] = known * (dilution * (p[18] - y[4]) - q_glutamine * viable - decay)
+    dy[5] = known * ((p[5] * q_glucose - uptake) * viable - dilution * y[5])
+    dy[6] = known * (p[8] * q_glutamine * viable + decay - dilution * y[6])
     dy[7] = p[9] * u[3] * viable - dilution * y[7]
 
 

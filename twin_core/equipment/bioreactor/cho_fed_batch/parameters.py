@@ -67,7 +67,7 @@ MEMBER = (
     Parameter("ammonia_inhibition", 6.51, "mmol/L", 1.0, 40.0, BIOENG, 0.05, 0.3),
 )
 
-# Order is that of fixed[51:64].
+# Order is that of fixed[51:65].
 CONSTANT = (
     Parameter("volume_at_start", 2.0, "L", 0.01, 20000.0, "the batch"),
     Parameter("growth_limit", 0.039, "1/h", 0.02, 0.06, BIOENG),
@@ -82,9 +82,10 @@ CONSTANT = (
     Parameter("glutamine_decay", 0.003, "1/h", 0.0, 0.01, "engineering estimate"),
     Parameter("lactate_affinity", 5.0, "mmol/L", 0.5, 50.0, "engineering estimate"),
     Parameter("glucose_spares_lactate", 10.0, "mmol/L", 1.0, 100.0, "engineering estimate"),
+    Parameter("feed_on_record", 1.0, "-", 0.0, 1.0, "the batch: 0 where no feed was recorded"),
 )
 
-GROWTH_SPREAD, GROWTH_DOUBT = 0.20, 0.8  # log-modifier of growth, each knot
+GROWTH_SPREAD, GROWTH_DOUBT = 0.12, 0.5  # modifier of growth (1 = the published limit), each knot
 DEATH_SPREAD, DEATH_DOUBT = 0.35, 1.2  # log-modifier of death, each knot
 KNOT_MEMORY_H = 36.0  # correlation time of a culture's departure from the mean course, start value
 

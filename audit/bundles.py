@@ -1,0 +1,206 @@
+"""Write a bundle: a folder of records with all that is needed to check them elsewhere.
+
+The writer puts down what it is given, as docs/design/records.md ("Bundle") says; whether it is
+sound is for ``audit.verifier`` to judge, so that a tampered ledger can be exported as it stands.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from string import Template
+from typing import Any, Literal
+
+from audit import canonical
+from audit.chain import Entry, Header
+from audit.checkpoint import PublicKey
+
+MANIFEST, MANIFEST_DIGEST = "manifest.json", "manifest.sha256"
+_TEXTS = Path(__file__).parent / "bundle_texts"
+_VERIFIER = Path(__file__).parent / "verifier.py"
+_HEX = re.compile(r"[0-9a-f]{64}")
+_EXTRA = re.compile(r"cosignatures\.jsonl|(tokens|copies)(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
+
+Chunks = Iterable[bytes]
+
+
+class BundleRefused(ValueError):
+    """The bundle cannot be written as asked; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What goes into a bundle. Iterables are read once, in the order of the ledger.
+
+    ``entries`` yields (payload, entry) for each line of the index; the payload is None where a
+    selection shows the index line alone. ``proofs`` yields (sequence, hashes) for each payload
+    of a selection. ``blobs`` yields (hex digest, content), ``extras`` (path, content) for
+    ``cosignatures.jsonl``, ``tokens/...`` and ``copies/...``.
+    """
+
+    origin: str
+    scope: Literal["complete", "selection"]
+    tree_size: int
+    software: str
+    created_at: datetime
+    entries: Iterable[tuple[bytes | None, Entry]]
+    headers: Iterable[Header]
+    checkpoints: Sequence[str]
+    keys: Sequence[PublicKey]
+    proofs: Iterable[tuple[int, Sequence[bytes]]] = ()
+    blobs: Iterable[tuple[str, Chunks]] = ()
+    extras: Iterable[tuple[str, Chunks]] = ()
+    filters: dict[str, Any] = field(default_factory=dict)
+    verifier: Path | None = _VERIFIER
+
+
+def write(folder: Path, contents: Contents) -> str:
+    """Write the bundle to ``folder`` and return the hex SHA-256 of its manifest.
+
+    ``folder`` must not exist: it appears whole, by renaming, or not at all. Raises
+    BundleRefused for contents that cannot make a bundle.
+    """
+    _refuse_impossible(folder, contents)
+    with _appearing_whole(folder) as unfinished:
+        files = _Files(unfinished)
+        _write_records(files, contents)
+        _write_chain(files, contents)
+        _write_attachments(files, contents)
+        _write_texts(files, contents)
+        return _write_manifest(files, contents)
+
+
+class _Files:
+    """Writes files below a folder and remembers their digests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.digests: dict[str, str] = {}
+
+    def write(self, name: str, chunks: Chunks) -> None:
+        if name in self.digests:
+            raise BundleRefused(f"{name} was given twice")
+        with self.stream(name) as put:
+            for chunk in chunks:
+                put(chunk)
+
+    @contextmanager
+    def stream(self, name: str) -> Iterator[Any]:
+        """Give a function that appends bytes; the file is on disk when the block ends."""
+        path, digest = self.folder / name, hashlib.sha256()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb", buffering=1 << 20) as file:
+
+            def put(chunk: bytes) -> None:
+                digest.update(chunk)
+                file.write(chunk)
+
+            yield put
+            file.flush()
+            os.fsync(file.fileno())
+        self.digests[name] = digest.hexdigest()
+
+
+def _refuse_impossible(folder: Path, contents: Contents) -> None:
+    if folder.exists():
+        raise BundleRefused(f"{folder} exists; name a folder that does not")
+    if not contents.checkpoints:
+        raise BundleRefused("no checkpoint covers these records; wait for the sealer, then export")
+    if contents.scope == "complete" and contents.filters:
+        raise BundleRefused("a complete bundle has no filters; export a selection")
+
+
+@contextmanager
+def _appearing_whole(folder: Path) -> Iterator[Path]:
+    """Give a hidden folder beside the target; rename it at the end, remove it after an error."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = folder.parent / f".{folder.name}.{secrets.token_hex(6)}.part"
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        unfinished.rename(folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_records(files: _Files, contents: Contents) -> None:
+    with files.stream("records.jsonl") as put_record, files.stream("index.jsonl") as put_entry:
+        for payload, entry in contents.entries:
+            put_entry(entry.line + b"\n")
+            if payload is not None:
+                put_record(payload + b"\n")
+            elif contents.scope == "complete":
+                raise BundleRefused(f"a complete bundle lacks the record {entry.sequence}")
+    if contents.scope == "selection":
+        files.write("proofs.jsonl", (_proof_line(*proof) for proof in contents.proofs))
+
+
+def _proof_line(sequence: int, hashes: Sequence[bytes]) -> bytes:
+    return canonical.encode({"hashes": list(hashes), "sequence": sequence}) + b"\n"
+
+
+def _write_chain(files: _Files, contents: Contents) -> None:
+    files.write("blocks.jsonl", (header.encode() + b"\n" for header in contents.headers))
+    notes = (canonical.encode(note) + b"\n" for note in contents.checkpoints)
+    files.write("checkpoints.jsonl", notes)
+    files.write("keys.txt", (f"{key}\n".encode() for key in contents.keys))
+
+
+def _write_attachments(files: _Files, contents: Contents) -> None:
+    for digest, chunks in contents.blobs:
+        if not _HEX.fullmatch(digest):
+            raise BundleRefused(f"{digest!r} is not a hex SHA-256, so it names no blob")
+        files.write(f"blobs/{digest}", chunks)
+    for name, chunks in contents.extras:
+        if not _EXTRA.fullmatch(name):
+            raise BundleRefused(f"{name!r} has no place in a bundle")
+        files.write(name, chunks)
+
+
+def _write_texts(files: _Files, contents: Contents) -> None:
+    readme = Template((_TEXTS / "README.txt").read_text("utf-8"))
+    facts = {
+        "origin": contents.origin,
+        "scope": contents.scope,
+        "tree_size": contents.tree_size,
+        "created_at": canonical.timestamp(contents.created_at),
+        "software": contents.software,
+        "keys": "\n".join(f"    {key}" for key in contents.keys),
+    }
+    files.write("README.txt", [readme.substitute(facts).encode()])
+    files.write("fields.md", [(_TEXTS / "fields.md").read_bytes()])
+    if contents.verifier is not None:
+        files.write("verifier.py", [contents.verifier.read_bytes()])
+
+
+def _write_manifest(files: _Files, contents: Contents) -> str:
+    manifest = {
+        "bundle": 1,
+        "created_at": contents.created_at,
+        "files": dict(files.digests),
+        "filters": contents.filters,
+        "origin": contents.origin,
+        "scope": contents.scope,
+        "software": contents.software,
+        "tree_size": contents.tree_size,
+    }
+    files.write(MANIFEST, [canonical.encode(manifest)])
+    digest = files.digests[MANIFEST]
+    files.write(MANIFEST_DIGEST, [f"{digest}  {MANIFEST}\n".encode()])
+    return digest
