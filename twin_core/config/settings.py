@@ -148,6 +148,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
 CREDENTIAL_KEY_FILE = env_path("TWIN_CREDENTIAL_KEY_FILE", DATA_DIR / "keys" / "credential.key")
+ADVICE_VALID_H = env_number("TWIN_ADVICE_VALID_H", default=12)  # process hours to sign and write
+ADVICE_QUIET_H = env_number("TWIN_ADVICE_QUIET_H", default=24)  # after a rejection, process hours
 INSTALLED_TWINS = ["twin_core.equipment.bioreactor"]  # one line for each twin in use
 
 LEDGER_ORIGIN = env_text("TWIN_LEDGER_ORIGIN", "localhost/ledger")
