@@ -1,6 +1,6 @@
 """The door to the record store: what other packages may use of it."""
 
-from audit import refusals, sessions
+from audit import inclusion, refusals, sessions, trail
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.fields import ClockTimestamp, uuid7
@@ -42,6 +42,7 @@ from audit.signatures import (
     next_code_at,
     prove,
     require_view,
+    shown,
     sign,
     signatures_of,
     view_digest,
@@ -90,6 +91,7 @@ __all__ = [
     "enrol_code",
     "get_blob",
     "grant_role",
+    "inclusion",
     "is_intact",
     "next_code_at",
     "number",
@@ -108,10 +110,12 @@ __all__ = [
     "sequence_of",
     "sessions",
     "set_password",
+    "shown",
     "sign",
     "signatures_of",
     "software",
     "timestamp",
+    "trail",
     "uuid7",
     "verify",
     "view_digest",

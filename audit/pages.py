@@ -18,7 +18,7 @@ class Pages:
 
     shown: int
     what: str = "records"
-    total: int | None = None
+    total: int | str | None = None  # text where more fit than are counted
     newer_href: str = ""
     older_href: str = ""
 

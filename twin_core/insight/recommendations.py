@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from audit import api as audit
-from twin_core import outbox
+from twin_core import decisions, outbox
 from twin_core.data import clock
 from twin_core.data.batches import stream
 from twin_core.insight import standing
@@ -49,7 +49,7 @@ def approve(
         raise TransitionRefused(f"cannot approve a recommendation that is {recommendation.state}")
     record = _append(
         recommendation,
-        standing.APPROVED if complete else standing.ENDORSED,
+        decisions.APPROVED if complete else decisions.ENDORSED,
         actor=signer,
         old=before,
         reason=reason,
@@ -62,7 +62,7 @@ def approve(
         reason=reason,
         view=view,
         roles=SIGNING_ROLES,
-        authors=standing.authors(recommendation),
+        authors=decisions.authors(recommendation),
     )
     recommendation.save(record=record)
     if complete and recommendation.is_writable:
@@ -100,7 +100,7 @@ def reject(
         reason=words,
         view=view,
         roles=SIGNING_ROLES,
-        authors=standing.authors(recommendation),
+        authors=decisions.authors(recommendation),
     )
     recommendation.save(record=record)
     return recommendation
@@ -151,7 +151,7 @@ def _expire(recommendation_id: UUID) -> int:
     before = recommendation.state_fields()
     facts = standing.facts(recommendation, signer=None)
     recommendation.state = lifecycle.advance(State(recommendation.state), "expire", facts)
-    why = standing.lifecycle.is_fresh(facts) or "its batch has ended"
+    why = lifecycle.is_fresh(facts) or "its batch has ended"
     record = _append(
         recommendation, "twin_core.recommendation.expired", actor=None, old=before, reason=why
     )

@@ -1,20 +1,15 @@
 """How a recommendation stands: the document a reviewer is shown, and what the guards look at."""
 
-from decimal import Decimal
 from typing import Any
 
 from audit import api as audit
 from models_registry import api as registry
-from twin_core.data import clock, configuration
-from twin_core.insight import limits
+from twin_core.data import clock, configuration, limits
+from twin_core.decisions import SIGNATURES, authors, signatures, signers
 from twin_core.lifecycle import recommendation as lifecycle
 from twin_core.lifecycle import trust
 from twin_core.lifecycle.batch import State as BatchState
 from twin_core.models import Recommendation
-
-SIGNATURES = {False: 1, True: 2}  # by high impact
-ENDORSED = "twin_core.recommendation.endorsed"
-APPROVED = "twin_core.recommendation.approved"
 
 
 def evidence(recommendation: Recommendation) -> dict[str, Any]:
@@ -40,31 +35,6 @@ def view(recommendation: Recommendation) -> dict[str, Any]:
     }
 
 
-def decision_records(recommendation: Recommendation) -> list[Any]:
-    """Return the records of this recommendation that people sign, oldest first."""
-    found = audit.Record.objects.filter(
-        stream=f"batch/{recommendation.batch.number}", kind__in=[ENDORSED, APPROVED]
-    ).order_by("id")
-    key = str(recommendation.pk)
-    return [
-        record
-        for record in found
-        if any(change["subject"]["id"] == key for change in audit.content(record)["changes"])
-    ]
-
-
-def signatures(recommendation: Recommendation) -> list[Any]:
-    """Return the valid signatures that speak for this recommendation so far."""
-    records = decision_records(recommendation)
-    return [made for record in records for made in audit.signatures_of(record) if made.is_valid]
-
-
-def signers(recommendation: Recommendation) -> set[Any]:
-    records = decision_records(recommendation)
-    made = audit.Signature.objects.filter(signed__in=[record.pk for record in records])
-    return set(made.values_list("signer_id", flat=True))
-
-
 def facts(recommendation: Recommendation, *, signer: Any, signing: bool = True) -> lifecycle.Facts:
     """Gather what the guards look at, as it stands now. Process time is the plant's."""
     equipment = recommendation.batch.equipment
@@ -86,11 +56,6 @@ def facts(recommendation: Recommendation, *, signer: Any, signing: bool = True) 
     )
 
 
-def authors(recommendation: Recommendation) -> set[Any]:
-    """Return who may not sign: who approved the model version, and who asked for the advice."""
-    return {recommendation.author_id}
-
-
 def _speaks_for_model_in_force(recommendation: Recommendation) -> bool:
     equipment = recommendation.batch.equipment
     version = recommendation.forecast.estimate.model_version
@@ -99,7 +64,3 @@ def _speaks_for_model_in_force(recommendation: Recommendation) -> bool:
     except registry.NotInForce:
         return False
     return current.pk == version.pk
-
-
-def valid_until(issued_h: Decimal, hours: Decimal) -> Decimal:
-    return issued_h + hours

@@ -18,7 +18,6 @@ REGULATED = (
     "setpointwrite",
 )
 WRITTEN_ONCE = ("labresult", "estimate", "forecast")  # the application only adds to them
-UNREGULATED = ("journalsample", "outboxtask")
 
 
 def rights(model: str) -> dict[str, str]:
@@ -50,6 +49,13 @@ class Migration(migrations.Migration):
         moves("setpointwrite", "state", setpoint_write),
         RefuseChange("datasegment"),
         Grant("datasegment", application="SELECT, INSERT", gate="SELECT", auditor="SELECT"),
-        Grant("journalsample", application="SELECT, INSERT, DELETE"),
+        Grant("journalsample", application="SELECT, INSERT, DELETE", gate="SELECT"),
+        Grant("tagstatus", application="SELECT, INSERT, UPDATE", auditor="SELECT"),
+        Grant(
+            "servicestatus",
+            application="SELECT, INSERT, UPDATE",
+            gate="SELECT, INSERT, UPDATE",
+            auditor="SELECT",
+        ),
         Grant("outboxtask", application="SELECT, INSERT, UPDATE", gate="SELECT, UPDATE"),
     ]

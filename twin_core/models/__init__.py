@@ -5,6 +5,7 @@ from twin_core.models.data import DataSegment, JournalSample, LabResult, Quarant
 from twin_core.models.insight import Estimate, Forecast, Question, Recommendation
 from twin_core.models.outbox import OutboxTask
 from twin_core.models.plant_model import ConfigurationFile, Equipment
+from twin_core.models.status import ServiceStatus, TagStatus
 from twin_core.models.write_back import SetpointWrite
 
 __all__ = [
@@ -20,5 +21,7 @@ __all__ = [
     "QuarantinedSample",
     "Question",
     "Recommendation",
+    "ServiceStatus",
     "SetpointWrite",
+    "TagStatus",
 ]

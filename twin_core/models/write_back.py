@@ -4,7 +4,7 @@ from django.db import models
 
 from audit.api import RegulatedModel
 from twin_core.lifecycle.setpoint_write import State
-from twin_core.models.columns import number_text
+from twin_core.models.columns import number_text, process_hours
 from twin_core.models.insight import Recommendation
 
 
@@ -18,6 +18,7 @@ class SetpointWrite(RegulatedModel):
     tag = models.CharField(max_length=60)
     value = number_text()
     unit = models.CharField(max_length=40)
+    sent_h = process_hours()  # process time when it was about to leave; 0 when it never left
     read_back = number_text(blank=True)
     reason = models.CharField(max_length=500, blank=True)
     token = models.BigIntegerField()  # fencing token of the lease under which it acts

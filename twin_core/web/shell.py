@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+
+from audit import software
+from audit.api import Role, User, current_roles, sessions
+from audit.head import Head, head
 
 NAVIGATION = (  # label, route, key after g
     ("Desk", "web:desk", "d"),
@@ -29,14 +34,6 @@ class NavItem:
 
 
 @dataclass(frozen=True)
-class Head:
-    """The end of the ledger: last sealed sequence and the time of the last checkpoint."""
-
-    sequence: int
-    checkpoint_at: datetime | None = None
-
-
-@dataclass(frozen=True)
 class Shell:
     """Context of ``base.html``, under the name ``shell``; without it the frame stays bare."""
 
@@ -52,9 +49,11 @@ class Shell:
     session_ends_at: datetime | None = None
     status_href: str = ""
     sign_out_href: str = ""
+    account_href: str = ""
+    people_href: str = ""
     extend_href: str = ""
+    session_href: str = ""  # says when the session ends, without extending it
     signed_out_href: str = ""
-    search_href: str = ""
 
 
 def address(route: str) -> str:
@@ -74,24 +73,35 @@ def nav_items(path: str) -> Iterator[NavItem]:
             yield NavItem(label, href, key, is_current=inside)
 
 
-def build() -> tuple[str, str]:
-    from audit import software
-
-    return software.version(), software.build_digest()
-
-
 def shell(request: HttpRequest) -> dict[str, Shell]:
-    """Context processor."""
+    """Context processor; the frame stands without the database too, then without the head."""
     user = getattr(request, "user", None)
-    inside = bool(user and user.is_authenticated)
-    version, digest = build()
+    facts = facts_of(request, user) if isinstance(user, User) else {}
     return {
         "shell": Shell(
             site_name=settings.SITE_NAME,
             site_zone=settings.SITE_TIME_ZONE,
             now=timezone.now(),
-            version=version,
-            build=digest,
-            nav=tuple(nav_items(request.path)) if inside else (),
+            version=software.version(),
+            build=software.build_digest(),
+            status_href=address("web:status"),
+            **facts,
         )
+    }
+
+
+def facts_of(request: HttpRequest, user: User) -> dict[str, Any]:
+    """Return what the frame shows to a person who is signed in."""
+    return {
+        "nav": tuple(nav_items(request.path)),
+        "roles": tuple(sorted(Role(role).label for role in current_roles(user))),
+        "printed_name": user.printed_name,
+        "head": head(),
+        "session_ends_at": sessions.ends_at(request.session),
+        "sign_out_href": address("people:sign_out"),
+        "account_href": address("people:account"),
+        "people_href": address("people:people"),
+        "extend_href": address("people:extend"),
+        "session_href": address("people:session_left"),
+        "signed_out_href": address("people:signed_out"),
     }

@@ -1,7 +1,7 @@
 """What the supervisor says about its processes, as a banner that each page asks for.
 
-The view reads one small file and nothing else, so that it still answers while the database is
-away. It is no activity of a person: ``is_activity`` tells the session middleware so.
+The view reads one small file. It lies below ``/live/``, so that asking extends no session. While
+the database is away the middleware answers in its place, and the page says so by itself.
 """
 
 import json
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
@@ -111,17 +112,11 @@ def read_report(path: Path | None = None) -> Report:
         return Report(problem=f"The status report of the services cannot be read ({error}).")
 
 
+@login_not_required
 @never_cache
 @require_GET
 def banner(request: HttpRequest) -> HttpResponse:
     """Answer the banner's content: empty while all is well."""
     report = read_report()
     context = {"report": report, "is_stale": report.is_stale(datetime.now(UTC))}
-    response = render(request, "web/_status.html", context)
-    ends_at = getattr(request, "session_ends_at", None)
-    if ends_at:  # the page counts down to the end that holds, in whatever tab it was extended
-        response["HX-Trigger"] = json.dumps({"desk:session": {"ends": ends_at.isoformat()}})
-    return response
-
-
-banner.is_activity = False  # type: ignore[attr-defined]
+    return HttpResponse(render_to_string("web/_status.html", context))

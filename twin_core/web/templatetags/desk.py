@@ -137,8 +137,12 @@ def process_time(hours: Any) -> SafeString:
     )
 
 
-def in_digits(value: float, digits: int) -> str:
-    """Return ``value`` rounded to ``digits`` significant digits, without an exponent in between."""
+def in_digits(value: str | float, digits: int) -> str:
+    """Return ``value`` with at most ``digits`` significant digits; text that has fewer stays."""
+    if isinstance(value, str) and value.strip("-").replace(".", "", 1).isdigit():
+        if len(value.strip("-").replace(".", "").lstrip("0")) <= digits:
+            return value
+    value = float(value)
     if not math.isfinite(value):
         return str(value)
     if value and not 1e-4 <= abs(value) < 1e7:
@@ -161,11 +165,13 @@ def quantity(value: Any, unit: str = "", digits: int = 4) -> SafeString:
     """
     if value is None or value == "":
         return MISSING
+    shown = unit_shown(unit)
+    mark = format_html('&nbsp;<span class="unit">{}</span>', shown) if shown else ""
     return format_html(
-        '<span class="quantity" data-exact="{}">{}&nbsp;<span class="unit">{}</span></span>',
+        '<span class="quantity" data-exact="{}">{}{}</span>',
         str(value),
-        in_digits(float(value), digits),
-        unit_shown(unit),
+        in_digits(value, digits),
+        mark,
     )
 
 
@@ -206,6 +212,13 @@ def person(who: Any) -> SafeString:
 
 
 @register.inclusion_tag("web/_field.html")
-def field(bound: BoundField, help: str = "", css: str = "") -> dict[str, Any]:
-    """Render one form field: label, control, help and errors, tied together for screen readers."""
-    return {"field": bound, "help": help or bound.help_text, "css": css}
+def field(
+    bound: BoundField, help: str = "", css: str = "", quiet: bool = False
+) -> dict[str, Any]:
+    """Render one form field: label, control, help and errors, tied together for screen readers.
+
+    ``quiet`` leaves out the word "optional", where all fields of a form are.
+    """
+    is_optional = not (bound.field.required or quiet)
+    help = help or bound.help_text
+    return {"field": bound, "help": help, "css": css, "is_optional": is_optional}

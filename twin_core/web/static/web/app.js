@@ -44,19 +44,20 @@ function startMenus() {
   });
 }
 
+/** The banner is asked for every five seconds; when no answer comes, that itself is said. */
 function startStatus() {
   const slot = document.getElementById("status");
-  let silent = false;
-  document.body.addEventListener("htmx:sendError", (event) => {
-    if (event.target !== slot || silent) return;
-    silent = true;
-    const banner = document.createElement("div");
-    banner.className = "banner tone-warn";
-    banner.textContent = "The web server does not answer. What is on this page may be old; it is asked again every five seconds.";
+  const say = (text) => {
+    if (slot.textContent === text) return;
+    const banner = Object.assign(document.createElement("div"), { className: "banner tone-warn", textContent: text });
     slot.replaceChildren(banner);
+  };
+  document.body.addEventListener("htmx:sendError", (event) => {
+    if (event.target === slot) say("The web server does not answer. What is on this page may be old; it is asked again every five seconds.");
   });
-  document.body.addEventListener("htmx:afterRequest", (event) => {
-    if (event.target === slot && event.detail.successful) silent = false;
+  document.body.addEventListener("htmx:responseError", (event) => {
+    if (event.target === slot && event.detail.xhr.status >= 500)
+      say("The database or another service is restarting. Nothing that was confirmed is lost; wait before you sign or send.");
   });
 }
 

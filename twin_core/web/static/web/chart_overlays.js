@@ -42,7 +42,8 @@ function drawEvents(u, ctx, box, ratio, spec, token) {
   pen(ctx, token("--chart-event"), ratio, [2 * ratio, 3 * ratio]);
   ctx.textAlign = "left";
   ctx.textBaseline = "bottom";
-  for (const event of [...(spec.events ?? [])].sort((a, b) => a.time - b.time)) {
+  const events = [...(spec.events ?? [])].sort((a, b) => a.time - b.time);
+  for (const [at, event] of events.entries()) {
     const x = Math.round(u.valToPos(event.time, "x", true));
     if (x < box.left || x > box.left + box.width) continue;
     line(ctx, x, box.top, x, box.top + box.height);
@@ -52,6 +53,8 @@ function drawEvents(u, ctx, box, ratio, spec, token) {
     ctx.lineTo(x, box.top);
     ctx.fill();
     const width = ctx.measureText(event.label).width;
+    const next = events[at + 1] ? u.valToPos(events[at + 1].time, "x", true) : Infinity;
+    if (x + 10 * ratio + width > next) continue; // the next mark stands where the words would
     if (x + 6 * ratio < free || x + 6 * ratio + width > box.left + box.width) continue;
     ctx.fillText(event.label, x + 6 * ratio, box.top - 1 * ratio);
     free = x + 6 * ratio + width + LABEL_GAP * ratio;

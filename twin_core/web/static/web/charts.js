@@ -124,7 +124,7 @@ class Chart {
   }
 
   lastValues() {
-    const words = this.columns.filter((column) => column.role === "line" || column.role === "point").map((column) => {
+    const words = this.columns.filter((column) => column.series.kind !== "band").map((column) => {
       const at = this.columns.indexOf(column) + 1;
       const index = this.rows[at].findLastIndex((value) => value !== null && value !== undefined);
       return index < 0 ? null : `${column.label} ${shown(this.rows[at][index])} at ${shown(this.rows[0][index])} h`;

@@ -26,10 +26,24 @@ function warn(left) {
   warned = toast(text, "warn", canExtend ? { label: "Stay signed in", act: extend } : null, WARNING);
 }
 
-function look() {
+/** Ask when the session ends: another tab may have extended it. Asking does not extend it. */
+async function ask() {
+  const address = document.body.dataset.session;
+  if (!address) return;
+  const answer = await fetch(address, { headers: { "X-Background": "1" } }).catch(() => null);
+  if (answer?.ok) ends = new Date((await answer.json()).ends ?? 0);
+  else if (answer?.status === 401) ends = new Date(0);
+}
+
+function leave() {
+  const { signedOut } = document.body.dataset;
+  if (signedOut) location.replace(`${signedOut}?cause=timed_out&next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+async function look() {
+  if (ends - serverNow() < WARNING) await ask();
   const left = ends - serverNow();
-  for (const mark of document.querySelectorAll("[data-session-left]")) mark.textContent = spanWords(left);
-  if (left <= 0 && document.body.dataset.signedOut) location.replace(document.body.dataset.signedOut);
+  if (left <= 0) leave();
   else if (left < WARNING && !warned) warn(left);
   else if (left >= WARNING && warned) {
     warned.remove();
@@ -41,8 +55,5 @@ export function startSession() {
   const mark = document.querySelector("[data-session-end]");
   if (!mark) return;
   ends = new Date(mark.dataset.sessionEnd);
-  document.body.addEventListener("desk:session", (event) => {
-    ends = new Date(event.detail.ends);
-  });
-  setInterval(look, 1000);
+  setInterval(look, 5000);
 }
