@@ -265,7 +265,7 @@ def curve(t: float) -> float:
 
 def chart(name: str, title: str, unit: str, scale: float = 1.0, **more: Any) -> dict[str, Any]:
     now = 168.0
-    online = [[t / 2, round(scale * curve(t / 2), 3)] for t in range(0, 337)]
+    online = [[t / 2, round(scale * curve(t / 2), 3)] for t in range(337)]
     band = [
         [t, *(round(scale * curve(t) * f, 3) for f in (1, 1 - (t - now) / 900, 1 + (t - now) / 900))]
         for t in range(168, 337, 4)
