@@ -271,31 +271,31 @@ def restore_tree(size: int) -> Any:
 
 def _edge(size: int) -> list[list[bytes]]:
     """Return for each level the hashes of its unfinished tile, from the leaves up."""
-    edge = [_split(_leaves(size - size % 256, size))]
+    edge = [split(leaves_between(size - size % 256, size))]
     level, width = 1, size // 256
     while width:
-        tiles = _full_tiles(level - 1, width - width % 256, width)
-        edge.append([merkle.root(_split(tile)) for tile in tiles])
+        tiles = full_tiles(level - 1, width - width % 256, width)
+        edge.append([merkle.root(split(tile)) for tile in tiles])
         level, width = level + 1, width // 256
     return edge
 
 
-def _split(hashes: bytes) -> list[bytes]:
+def split(hashes: bytes) -> list[bytes]:
     return [hashes[at : at + 32] for at in range(0, len(hashes), 32)]
 
 
-def _full_tiles(level: int, start: int, stop: int) -> list[bytes]:
+def full_tiles(level: int, start: int, stop: int) -> list[bytes]:
     if level:
         return list(
             Tile.objects.filter(level=level, position__gte=start, position__lt=stop)
             .order_by("position")
             .values_list("hashes", flat=True)
         )
-    leaves = _leaves(start * 256, stop * 256)
+    leaves = leaves_between(start * 256, stop * 256)
     return [leaves[at : at + 8192] for at in range(0, len(leaves), 8192)]
 
 
-def _leaves(start: int, stop: int) -> bytes:
+def leaves_between(start: int, stop: int) -> bytes:
     """Return the leaf hashes with start <= sequence < stop, joined."""
     if start >= stop:
         return b""
