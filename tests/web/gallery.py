@@ -53,7 +53,8 @@ from audit import pages as audit  # noqa: E402
 from models_registry import pages as registry  # noqa: E402
 from twin_core.web import pages as web  # noqa: E402
 from twin_core.web import status  # noqa: E402
-from twin_core.web.shell import NAVIGATION, Head, NavItem, Shell  # noqa: E402
+from audit.head import Head
+from twin_core.web.shell import NAVIGATION, NavItem, Shell  # noqa: E402
 from validation import pages as validation  # noqa: E402
 
 ENGINE = DjangoTemplates(
@@ -533,7 +534,6 @@ def sample_report() -> status.Report:
     state = status.ProcessState
     return status.Report(
         (state("postgresql", "running", ago(hours=2), 0), state("gate", "restarting", ago(seconds=8), 3)),
-        NOW,
     )  # fmt: skip
 
 
