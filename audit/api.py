@@ -1,6 +1,6 @@
 """The door to the record store: what other packages may use of it."""
 
-from audit import inclusion, refusals, sessions, trail
+from audit import inclusion, refusals, sessions, state, trail
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.fields import ClockTimestamp, uuid7
@@ -114,6 +114,7 @@ __all__ = [
     "sign",
     "signatures_of",
     "software",
+    "state",
     "timestamp",
     "trail",
     "uuid7",
