@@ -12,7 +12,7 @@ from django.db import transaction
 from audit import api as audit
 from models_registry import api as registry
 from models_registry import testing
-from tests.models_registry.conftest import person
+from tests.models_registry.conftest import fresh_proof, person
 from twin_core.insight import evaluations
 from twin_core.science.packages import PackageError
 from twin_core.supervisor import models
@@ -135,31 +135,28 @@ def test_a_batch_is_known_by_its_content_whatever_its_name():
 
 
 @pytest.fixture
-def locked(ledger_db, prove):
+def locked(ledger_db):
     """A trained version whose locked test set is still closed, and its engineer."""
     with transaction.atomic():
         author = person("author", "process_engineer")
         engineer = person("engineer", "validation_engineer")
-        version = testing.drafted(
-            author,
-            card=json.loads(PLAN.card.read_text()),
-            test=evaluations.data_set(PLAN.test_set()),
-        )
-        testing.signed(version, "specify", engineer, prove(engineer))
+        card, test = json.loads(PLAN.card.read_text()), evaluations.data_set(PLAN.test_set())
+        version = testing.drafted(author, card=card, test=test)
+        testing.signed(version, "specify", engineer, fresh_proof(engineer))
         version = evaluations.attach(
             version, models.frozen(PLAN), PLAN.training_set(), actor=author
         )
-        testing.signed(version, "train", author, prove(author))
+        testing.signed(version, "train", author, fresh_proof(author))
     return version
 
 
-def open_test_set(*options):
-    call_command("open_test_set", "v1", f"--template={TEMPLATE}", "--package=nistcho_fb2", *options)
+def open_test_set(*options, package="nistcho_fb2"):
+    call_command("open_test_set", "v1", f"--template={TEMPLATE}", f"--package={package}", *options)
 
 
 @pytest.mark.requirement("URS-REG-005")
 def test_a_locked_test_set_is_not_replayed_before_it_is_opened(locked, tmp_path):
-    with pytest.raises(CommandError, match="FB2_E_R1.*locked test set of v1"):
+    with pytest.raises(CommandError, match=r"FB2_E_R1.*locked test set of v1"):
         replay(tmp_path, "--only=batch_id=FB2_E_R1")
 
 
@@ -189,14 +186,9 @@ def test_somebody_without_the_role_does_not_open_it_and_the_attempt_is_recorded(
 def test_another_package_does_not_pass_for_the_locked_one(locked, tmp_path):
     source = Path(models.FOLDER.parent, "packages", "nistcho_fb2")
     for path in source.iterdir():
-        text = path.read_text()
-        (tmp_path / path.name).write_text(text.replace("FB2_E_R1,2,", "FB2_E_R1,2.1,"))
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    with (tmp_path / "samples.csv").open("a") as samples:
+        samples.write("FB2_E_R1,262.0,viability,97.0,%,lab\n")
     with pytest.raises(CommandError, match="digests differ"):
-        call_command(
-            "open_test_set",
-            "v1",
-            f"--template={TEMPLATE}",
-            f"--package={tmp_path}",
-            "--as=engineer",
-        )
+        open_test_set("--as=engineer", package=tmp_path)
     assert registry.find("v1", template=TEMPLATE).test_openings == 0
