@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit import canonical
@@ -34,12 +34,14 @@ class Level(Enum):
 
 
 @pytest.mark.requirement("URS-AUD-020")
+@settings(deadline=None)
 @given(VALUES)
 def test_the_fast_encoder_gives_the_bytes_of_rfc_8785(value):
     assert canonical.encode(value) == rfc8785.dumps(value)
 
 
 @pytest.mark.requirement("URS-AUD-020")
+@settings(deadline=None)
 @given(VALUES)
 def test_what_was_encoded_is_decoded_to_the_same_value(value):
     assert canonical.decode(canonical.encode(value)) == value
@@ -130,6 +132,7 @@ def test_another_spelling_is_refused(text):
         canonical.decode(text)
 
 
+@settings(deadline=None)
 @given(DOUBLES)
 def test_a_number_reads_back_to_the_same_double(value):
     measured = canonical.number(value, "K")
@@ -137,6 +140,7 @@ def test_a_number_reads_back_to_the_same_double(value):
     assert (back, math.copysign(1, back)) == (value, math.copysign(1, value))
 
 
+@settings(deadline=None)
 @given(DOUBLES.filter(bool))
 def test_a_number_has_the_text_that_rfc_8785_gives_it(value):
     assert canonical.number(value, "K")["value"] == rfc8785.dumps(value).decode()
