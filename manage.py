@@ -7,9 +7,12 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "twin_core.config.settings")
-    from django.core.management import execute_from_command_line
+    from twin_core.supervisor.hand_run import environment_for
 
-    execute_from_command_line(sys.argv)
+    with environment_for(sys.argv):
+        from django.core.management import execute_from_command_line
+
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ def env_text(name: str, default: str | None = None) -> str:
     """Return the variable's text; without a default a missing one stops the start."""
     value = os.environ.get(name, default)
     if value is None:
-        raise ImproperlyConfigured(f"{name} is not set; `make demo` writes a data folder's env file")
+        raise ImproperlyConfigured(f"{name} is not set: source the env file of a data folder")
     return value
 
 
@@ -56,8 +56,17 @@ def env_url(name: str, *, default: str) -> str:
 
 
 def env_database(name: str) -> dict[str, Any]:
-    """Return Django's settings for ``postgresql://role:password@host:port/name?host=/socket``."""
-    url = urlsplit(env_text(name))
+    """Return Django's settings for the address in the variable; see ``database_settings``."""
+    return database_settings(name, env_text(name))
+
+
+def database_settings(name: str, address: str) -> dict[str, Any]:
+    """Return Django's settings for ``postgresql://role:password@host:port/name?host=/socket``.
+
+    ``name`` is the variable that an error message blames; the address itself holds a password
+    and is never shown.
+    """
+    url = urlsplit(address)
     if url.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured(f"{name} must be a postgresql:// address")
     query = dict(parse_qsl(url.query))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from csp.constants import NONE, SELF
 
+from audit import software
 from twin_core.config.environment import (
     env_bool,
     env_database,
@@ -13,6 +14,7 @@ from twin_core.config.environment import (
     env_text,
     env_url,
 )
+from twin_core.config.queue import celery_address
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 DEBUG = env_bool("TWIN_DEBUG", default=False)
@@ -24,7 +26,18 @@ DATA_DIR = env_path("TWIN_DATA_DIR", BASE_DIR / "data")
 DATABASES = {"default": env_database("TWIN_DATABASE_URL")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
+MLFLOW_DATABASE_URL = env_text("TWIN_MLFLOW_DATABASE_URL", "")  # empty: nothing is fed
 REDIS_URL = env_text("TWIN_REDIS_URL", "redis://localhost:6379/0")
+CELERY_BROKER_URL = celery_address(REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True  # what a task did is a record
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "twin"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}  # seconds; the outbox sends again
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
 WRITE_BACK_ENABLED = env_bool("TWIN_WRITE_BACK_ENABLED", default=False)
 
 INSTALLED_APPS = [
@@ -41,6 +54,10 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
 ]
+INSTALLED_PROTOCOLS = [  # modules that define one `protocol` each
+    "iq_oq_pq.iq.iq_platform",
+    "iq_oq_pq.oq.oq_audit",
+]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -49,8 +66,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "twin_core.config.sessions.SessionLimits",
+    "twin_core.config.acting.Acting",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "twin_core.config.errors.RefusalPages",
+    "twin_core.config.sessions.SignInRequired",
 ]
 ROOT_URLCONF = "twin_core.config.urls"
 ASGI_APPLICATION = "twin_core.config.asgi.application"
@@ -64,13 +85,33 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "twin_core.web.shell.shell",
             ],
+            "libraries": {"desk": "twin_core.web.templatetags.desk"},
         },
     },
 ]
 
 AUTH_USER_MODEL = "audit.User"
-SESSION_COOKIE_AGE = 15 * 60  # seconds; extended by a person's own requests alone
+AUTHENTICATION_BACKENDS = ["audit.auth_backend.PeopleBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("MinimumLengthValidator", {"min_length": 12}),
+        ("CommonPasswordValidator", {}),
+        (
+            "UserAttributeSimilarityValidator",
+            {"user_attributes": ("username", "printed_name", "email")},
+        ),
+    )
+]
+LOGIN_URL = "/sign-in/"
+CSRF_FAILURE_VIEW = "twin_core.config.errors.csrf_failure"
+SESSION_ENGINE = "audit.session_store"
+SESSION_IDLE = 15 * 60  # seconds; extended by a person's own requests alone, see config/sessions.py
+SESSION_COOKIE_AGE = 12 * 3600  # seconds a session lasts at the longest
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")  # http: localhost
@@ -106,8 +147,20 @@ SITE_NAME = env_text("TWIN_SITE_NAME", "Demonstration site")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
+CREDENTIAL_KEY_FILE = env_path("TWIN_CREDENTIAL_KEY_FILE", DATA_DIR / "keys" / "credential.key")
+ADVICE_VALID_H = env_number("TWIN_ADVICE_VALID_H", default=12)  # process hours to sign and write
+ADVICE_QUIET_H = env_number("TWIN_ADVICE_QUIET_H", default=24)  # after a rejection, process hours
+INSTALLED_TWINS = ["twin_core.equipment.bioreactor"]  # one line for each twin in use
+
+# Paces of data and advice; a demo runs faster by these alone, never by another code path.
+CERTIFICATES_DIR = env_path("TWIN_CERTIFICATES_DIR", DATA_DIR / "certificates")
+CONNECTOR_EVERY_S = env_number("TWIN_CONNECTOR_EVERY_S", default=1)  # seconds between two looks
+SEAL_SEGMENTS_S = env_number("TWIN_SEAL_SEGMENTS_S", default=30)  # seconds; at most 60
+ESTIMATE_EVERY_H = env_number("TWIN_ESTIMATE_EVERY_H", default=6)  # process hours
+
 LEDGER_ORIGIN = env_text("TWIN_LEDGER_ORIGIN", "localhost/ledger")
 LEDGER_KEY_FILE = env_path("TWIN_LEDGER_KEY_FILE", DATA_DIR / "keys" / "ledger.key")
+LEDGER_PUBLIC_KEY_FILE = env_path("TWIN_LEDGER_PUBLIC_KEY_FILE", DATA_DIR / "keys" / "ledger.pub")
 CHECKPOINT_DIR = env_path("TWIN_CHECKPOINT_DIR", DATA_DIR / "checkpoints")
 SEAL_INTERVAL = env_number("TWIN_SEAL_INTERVAL", default=0.05)  # seconds between looks for records
 
@@ -115,5 +168,17 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["twin_core.rest.authentication.Session"],
+    "DEFAULT_PERMISSION_CLASSES": ["twin_core.rest.permissions.HoldsARole"],
+    "DEFAULT_PAGINATION_CLASS": "twin_core.rest.pagination.ByKey",
+    "EXCEPTION_HANDLER": "twin_core.config.errors.problem",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Pharma Digital Twin",
+    "DESCRIPTION": "The acts of the pages, with the same rules and records.",
+    "VERSION": software.version(),
+    "SERVE_PERMISSIONS": ["twin_core.rest.permissions.HoldsARole"],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
 }

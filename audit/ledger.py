@@ -1,0 +1,193 @@
+"""Append and read: the only writer of records."""
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.db import connection, transaction
+from django.utils import timezone
+
+from audit import actors, canonical
+from audit.merkle import leaf_hash
+from audit.models import Blob, Block, Record
+
+FORMAT = 1
+INSERT = (
+    "INSERT INTO audit_record (stream, kind, payload) VALUES (%s, %s, %s) "
+    "RETURNING id, leaf, transaction::text, recorded_at"
+)
+LARGEST = 32_768  # bytes of a payload; what is larger is a blob
+
+Change = tuple[Any, dict[str, Any] | None, dict[str, Any] | None]  # subject, old, new
+
+
+def append(
+    *,
+    stream: str,
+    kind: str,
+    actor: Any = None,
+    subject: Any = None,
+    old: dict[str, Any] | None = None,
+    new: dict[str, Any] | None = None,
+    changes: Sequence[Change] = (),
+    reason: str | None = None,
+    parents: Iterable[bytes] = (),
+    blobs: Iterable[str] = (),
+    data: dict[str, Any] | None = None,
+    occurred_at: datetime | None = None,
+) -> Record:
+    """Write one record in the running transaction and return it.
+
+    ``subject`` is a regulated row or a ``{"type", "id"}``; one change may be given by subject,
+    old and new, several by ``changes``. ``parents`` are leaf hashes of the records this one rests
+    on. Raises canonical.NotCanonical for content that has no canonical text, ValueError when it
+    is larger than 32 KiB.
+    """
+    told = [*changes, (subject, old, new)] if subject is not None else list(changes)
+    payload = canonical.encode(
+        {
+            "v": FORMAT,
+            "stream": stream,
+            "kind": kind,
+            "occurred_at": occurred_at or timezone.now(),
+            "actor": actors.actor_of(actor).as_told(),
+            "changes": [_change_as_told(*change) for change in told],
+            "reason": reason,
+            "source": actors.source_as_told(),
+            "parents": [parent.hex() for parent in map(bytes, parents)],
+            "blobs": list(blobs),
+            "data": data,
+        }
+    )
+    if len(payload) > LARGEST:
+        raise ValueError(f"{kind}: {len(payload)} bytes; put what is large into a blob")
+    return _insert(stream, kind, payload.decode())
+
+
+def _change_as_told(subject: Any, old: Any, new: Any) -> dict[str, Any]:
+    named = subject if isinstance(subject, dict) else subject.subject()
+    return {"subject": named, "old": old, "new": new}
+
+
+def _insert(stream: str, kind: str, payload: str) -> Record:
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(INSERT, (stream, kind, payload), prepare=True)
+        row = cursor.fetchone()
+    assert row is not None
+    identity, leaf, transaction_id, recorded_at = row
+    record = Record(id=identity, stream=stream, kind=kind, payload=payload)
+    record.leaf, record.transaction, record.recorded_at = leaf, int(transaction_id), recorded_at
+    record._state.adding = False
+    return record
+
+
+def is_intact(record: Record) -> bool:
+    """Whether the payload still is what the leaf hash was made of."""
+    return leaf_hash(record.payload.encode()) == bytes(record.leaf)
+
+
+def content(record: Record) -> dict[str, Any]:
+    """Return the payload as an object."""
+    return canonical.decode(record.payload.encode())
+
+
+def put_blob(data: bytes, media_type: str) -> str:
+    """Keep a content under its SHA-256 (hex), once; return the digest to cite in ``blobs``."""
+    digest = hashlib.sha256(data).hexdigest()
+    Blob.objects.bulk_create(
+        [Blob(digest=digest, content=data, media_type=media_type)], ignore_conflicts=True
+    )
+    return digest
+
+
+def get_blob(digest: str) -> bytes:
+    """Return a kept content; raises ValueError when it is not what its digest says."""
+    data = bytes(Blob.objects.get(pk=digest).content)
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise ValueError(f"blob {digest} is damaged: its content has another digest")
+    return data
+
+
+def by_leaf(leaf: bytes) -> Record | None:
+    return Record.objects.filter(leaf=leaf).order_by("id").first()
+
+
+def block_of(record: Record) -> Block | None:
+    """Return the block that holds a record; None while it is not sealed."""
+    return (
+        Block.objects.filter(transaction_below__gt=record.transaction)
+        .order_by("transaction_below")
+        .first()
+    )
+
+
+def records_of(block: Block) -> list[Record]:
+    """Return a block's records in sequence order."""
+    return list(
+        Record.objects.filter(
+            transaction__gte=block.transaction_from, transaction__lt=block.transaction_below
+        ).order_by("transaction", "id")
+    )
+
+
+def sequence_of(record: Record) -> int | None:
+    """Return a record's place in the ledger, from 0; None while it is not sealed."""
+    block = block_of(record)
+    if block is None:
+        return None
+    before = Record.objects.filter(
+        transaction__gte=block.transaction_from, transaction__lte=record.transaction
+    ).exclude(transaction=record.transaction, id__gte=record.id)
+    return block.first_sequence + before.count()
+
+
+def wait_for_seal(record: Record, *, timeout: float = 10.0) -> int:
+    """Return a record's sequence as soon as the sealer has placed it.
+
+    Only outside any transaction: inside one the record is not committed and would never be
+    sealed. Raises TimeoutError after ``timeout`` seconds.
+    """
+    if connection.in_atomic_block:
+        raise RuntimeError("wait_for_seal inside a transaction would wait for itself")
+    connection.ensure_connection()
+    driver = connection.connection
+    driver.execute("LISTEN ledger_sealed")
+    try:
+        deadline = time.monotonic() + timeout
+        while (sequence := sequence_of(record)) is None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"{record} is stored but not sealed yet: is the sealer running?")
+            list(driver.notifies(timeout=min(left, 0.5), stop_after=1))
+        return sequence
+    finally:
+        driver.execute("UNLISTEN ledger_sealed")
+
+
+def unsealed_count() -> int:
+    """Return how many committed records wait for the sealer."""
+    last = Block.objects.order_by("-number").first()
+    sealed_below = last.transaction_below if last else 0
+    return Record.objects.filter(transaction__gte=sealed_below).count()
+
+
+def blocks(start: int = 0) -> Iterator[Block]:
+    """Yield blocks in order from number ``start``, in chunks."""
+    yield from Block.objects.filter(number__gte=start).order_by("number").iterator(chunk_size=500)
+
+
+def get(identity: UUID | str) -> Record:
+    return Record.objects.get(pk=identity)
+
+
+def append_alone(**facts: Any) -> Record:
+    """Write a record in a transaction of its own: for a refusal, after its act was undone."""
+    if connection.in_atomic_block:
+        raise RuntimeError("a refusal is recorded after the refused act's transaction has ended")
+    with transaction.atomic():
+        return append(**facts)

@@ -1,0 +1,186 @@
+"""What the templates of the record store show: contexts as typed data, without rules.
+
+Views fill these and hand them to the template of the same name. ``href`` fields hold addresses;
+an empty one means that there is nothing to go to. All times are aware.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.forms import BaseForm
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Keyset paging: no page numbers, as records arrive while one reads."""
+
+    shown: int
+    what: str = "records"
+    total: int | str | None = None  # text where more fit than are counted
+    newer_href: str = ""
+    older_href: str = ""
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One filter in force; ``href`` is the same list without it."""
+
+    label: str
+    href: str
+
+
+@dataclass(frozen=True)
+class TrailRow:
+    """One record in words. ``sequence`` is None until the sealer has placed it."""
+
+    href: str
+    recorded_at: datetime
+    sequence: int | None
+    actor: Mapping[str, str]
+    words: str
+    kind: str
+    stream: str
+    reason: str
+    leaf: str
+    is_signed: bool = False
+
+
+@dataclass(frozen=True)
+class TrailPage:
+    """``audit/trail.html``. ``form`` has person, kind, stream, since, until and text."""
+
+    form: BaseForm
+    rows: Sequence[TrailRow]
+    pages: Pages
+    chips: Sequence[Chip] = ()
+    clear_href: str = ""
+    export_href: str = ""  # receives the filters by POST; empty for people who may not export
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of a subject, as it was and as it became, both as text."""
+
+    name: str
+    old: str
+    new: str
+    is_same: bool = False
+
+
+@dataclass(frozen=True)
+class SubjectChanges:
+    subject_type: str
+    subject_id: str
+    rows: Sequence[Change]
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A parent or child in the chain of evidence; a parent cited but not found has no ``href``."""
+
+    leaf: str
+    words: str
+    recorded_at: datetime | None = None
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class SignatureLine:
+    """A signature as 21 CFR 11.50 asks for it: printed name, time, meaning."""
+
+    printed_name: str
+    meaning: str
+    signed_at: datetime
+    reason: str = ""
+    view_digest: str = ""
+    href: str = ""
+    is_valid: bool = True
+    problem: str = ""  # why the signature no longer covers what is shown
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The inclusion proof as checked when the page was made."""
+
+    state: str  # proved | waiting | not_proved
+    words: str
+    block: int | None = None
+    tree_size: int | None = None
+    root: str = ""
+    hashes: Sequence[str] = ()
+    checkpoint_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class RecordPage:
+    """``audit/record.html``."""
+
+    id: str
+    words: str
+    kind: str
+    stream: str
+    stream_href: str
+    actor: Mapping[str, str]
+    occurred_at: datetime
+    recorded_at: datetime
+    sequence: int | None
+    transaction: str
+    leaf: str
+    raw: str
+    proof: Proof
+    reason: str = ""
+    source: Mapping[str, Any] = field(default_factory=dict)
+    changes: Sequence[SubjectChanges] = ()
+    data: Sequence[tuple[str, str]] = ()  # path in words, value as text
+    parents: Sequence[Relative] = ()
+    children: Sequence[Relative] = ()
+    blobs: Sequence[tuple[str, str]] = ()  # digest, address
+    signatures: Sequence[SignatureLine] = ()
+    download_href: str = ""
+
+
+@dataclass(frozen=True)
+class SigningDialog:
+    """``audit/_sign_dialog.html``: one act to sign, with all components asked for again.
+
+    ``form`` has meaning or reason_code, reason, password and code, and hidden what the act needs.
+    ``code_ready_at`` is when the next one-time code will be accepted, None when one is at once.
+    """
+
+    id: str
+    title: str
+    action_href: str
+    statement: str
+    view_digest: str
+    printed_name: str
+    form: BaseForm
+    submit_label: str = "Sign"
+    is_danger: bool = False
+    needs_signature: bool = True
+    code_ready_at: datetime | None = None
+    notice: str = ""  # for instance: someone else has signed meanwhile
+    is_open: bool = False
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    printed_name: str
+    username: str
+    roles: Sequence[str]
+    state: str  # active | locked | inactive
+    since: datetime
+    record_href: str = ""
+
+
+@dataclass(frozen=True)
+class PeoplePage:
+    """``audit/people.html``. ``form`` has ``as_of``; the rows are as they stood then."""
+
+    form: BaseForm
+    rows: Sequence[PersonRow]
+    as_of: datetime
+    is_now: bool
+    trail_href: str = ""

@@ -1,0 +1,17 @@
+"""Addresses of the trail and its records."""
+
+from django.urls import path, re_path
+
+from audit import views
+
+app_name = "audit"
+urlpatterns = [
+    path("trail/", views.trail, name="trail"),
+    path("records/<uuid:pk>/", views.record, name="record"),
+    path("records/<uuid:pk>/payload/", views.payload, name="payload"),
+    re_path(
+        r"^records/(?P<pk>[0-9a-f-]{36})/blobs/(?P<digest>[0-9a-f]{64})/$",
+        views.blob,
+        name="blob",
+    ),
+]

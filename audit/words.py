@@ -1,0 +1,70 @@
+"""What a record tells, in words: one line for a list, lines of text for a page."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+SPOKEN = {  # kinds of the record store whose name alone would not be understood
+    "audit.session.opened": "Signed in",
+    "audit.session.closed": "Signed out",
+    "audit.session.expired": "Session ended by time",
+    "audit.session.proved": "Password and code accepted at sign-in",
+    "audit.session.refused": "Sign-in refused",
+    "audit.session.locked": "Sign-in locked after refused attempts",
+    "audit.proof.accepted": "Password and code accepted for a signature",
+    "audit.proof.refused": "Password or code refused for a signature",
+    "audit.proof.locked": "Signing locked after refused attempts",
+    "audit.signature.made": "Signature made",
+    "audit.signature.refused": "Signature refused",
+    "audit.trail.viewed": "Trail looked at",
+    "audit.trail.exported": "Trail exported",
+}
+NAMES = ("title", "name", "printed_name", "username", "tag", "role", "meaning")
+
+
+def headline(kind: str, content: Mapping[str, Any]) -> str:
+    """Return a record in one line: what happened, and to what where the record names it."""
+    said = SPOKEN.get(kind) or spoken(kind)
+    named = name_in(content)
+    return f"{said}: {named}" if named else said
+
+
+def spoken(kind: str) -> str:
+    """Return ``package.thing.state`` as ``Thing state``."""
+    parts = kind.split(".")[1:] or [kind]
+    text = " ".join(parts).replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def name_in(content: Mapping[str, Any]) -> str:
+    """Return what the act was about, from its facts or from the row it changed; empty if unsaid."""
+    changed = [change.get("new") or change.get("old") or {} for change in content["changes"]]
+    for facts in (content.get("data") or {}, *changed):
+        for name in NAMES:
+            if isinstance(facts.get(name), str) and facts[name]:
+                return facts[name].replace("_", " ") if name == "role" else facts[name]
+    return ""
+
+
+def as_text(value: Any) -> str:
+    """Return one value as read by people; a quantity with its unit, nothing as empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict) and set(value) == {"value", "unit"}:
+        return f"{value['value']} {value['unit']}".strip()
+    return str(value)
+
+
+def lines(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (path in words, text) for each leaf of an object, depth first."""
+    if isinstance(value, dict) and value and set(value) != {"value", "unit"}:
+        for name, inner in value.items():
+            yield from lines(inner, f"{path} › {name}" if path else name)
+    elif isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
+        for number, inner in enumerate(value, 1):
+            yield from lines(inner, f"{path} {number}")
+    elif isinstance(value, list):
+        yield path.replace("_", " "), ", ".join(map(as_text, value))
+    else:
+        yield path.replace("_", " "), as_text(value)

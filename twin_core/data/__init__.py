@@ -1,0 +1,1 @@
+"""Data up: batches, harmonised samples, sealed segments, laboratory results, quarantine."""

@@ -1,0 +1,79 @@
+"""Asset files: what a batch on an asset begins with, and the limits its charts and advice keep.
+
+A YAML file, loaded by its signed digest like a tag map. Keys: ``format`` (1), ``asset``, ``name``,
+``template``, ``planned_h``, ``attributes`` (facts of each batch that its process model needs) and
+``limits`` (tag -> low, high, words: the design space that pages draw and advice keeps).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from twin_core.data import configuration
+from twin_core.models import ConfigurationFile, Equipment
+
+KEYS = {"format", "asset", "name", "template", "planned_h", "attributes", "limits"}
+
+
+class AssetFileInvalid(ValueError):
+    """An asset file that cannot be used; the text names file and key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A design limit of one tag, in the tag's unit; None where there is none on that side."""
+
+    tag: str
+    low: float | None
+    high: float | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """What an asset file says."""
+
+    asset: str
+    name: str
+    template: str
+    planned_h: float
+    attributes: Mapping[str, str]
+    limits: Mapping[str, Limit]
+
+
+def of(equipment: Equipment) -> Asset:
+    """Return the signed asset file; raises configuration.NotTheSignedFile or AssetFileInvalid."""
+    content = configuration.load(equipment, ConfigurationFile.Kind.LIMITS)
+    return parse(content, name=f"{equipment.tag}.asset.yaml")
+
+
+def parse(content: bytes, *, name: str) -> Asset:
+    """Return the asset of these bytes; AssetFileInvalid names the key that does not fit."""
+    try:
+        found = yaml.safe_load(content)
+    except yaml.YAMLError as error:
+        raise AssetFileInvalid(f"{name}: is not YAML: {error}") from error
+    if not isinstance(found, dict) or set(found) != KEYS or found["format"] != 1:
+        raise AssetFileInvalid(f"{name}: needs exactly the keys {sorted(KEYS)}, format 1")
+    try:
+        return Asset(
+            asset=str(found["asset"]),
+            name=str(found["name"]),
+            template=str(found["template"]),
+            planned_h=float(found["planned_h"]),
+            attributes={str(k): str(v) for k, v in found["attributes"].items()},
+            limits={tag: _limit(name, tag, row) for tag, row in found["limits"].items()},
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        raise AssetFileInvalid(f"{name}: {error}") from error
+
+
+def _limit(name: str, tag: str, row: Any) -> Limit:
+    if not isinstance(row, dict) or not set(row) <= {"low", "high", "words"}:
+        raise AssetFileInvalid(f"{name}: limits.{tag} takes low, high and words")
+    low, high = (None if row.get(k) is None else float(row[k]) for k in ("low", "high"))
+    if low is not None and high is not None and low >= high:
+        raise AssetFileInvalid(f"{name}: limits.{tag}: low is not below high")
+    return Limit(tag, low, high, str(row.get("words", "")))

@@ -1,0 +1,1 @@
+"""Equipment twin: stirred bioreactor; a folder below for each process model."""

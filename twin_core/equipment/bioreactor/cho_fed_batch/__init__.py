@@ -1,0 +1,1 @@
+"""Process model: CHO cells in fed-batch culture."""

@@ -1,0 +1,1 @@
+"""Batch packages that ship with the bioreactor twin, and the importers that made them."""

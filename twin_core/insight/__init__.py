@@ -1,0 +1,1 @@
+"""Insight: estimate, forecast, recommendation and the capsule that replays them."""

@@ -1,0 +1,101 @@
+"""The outbox: work asked for in the transaction of the act that needs it.
+
+Redis only wakes; this table says what is to be done. A task is leased with a fencing token that
+rises, and its effect and its end share one transaction: a worker that was thought dead and comes
+back finds its token overtaken and changes nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from twin_core.models import OutboxTask
+
+LEASE = timedelta(seconds=60)
+HINT = timedelta(seconds=5)  # a task that was sent and not taken is sent again after this
+MOST_ATTEMPTS = 5
+CHANNEL = "outbox"
+
+
+class Overtaken(Exception):
+    """The lease has passed to another worker: its result stands, this one is dropped."""
+
+
+def ask(name: str, key: str, **content: Any) -> None:
+    """Ask for a piece of work once; the same key asks for nothing new. Part of the caller's act."""
+    OutboxTask.objects.bulk_create(
+        [OutboxTask(name=name, key=key, content=content)], ignore_conflicts=True
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"NOTIFY {CHANNEL}")
+
+
+def due(*, leaving_out: Sequence[str], most: int = 100) -> list[int]:
+    """Return the tasks to send now, oldest first, and note that they were sent."""
+    now = timezone.now()
+    with transaction.atomic():
+        found = list(
+            _free(now)
+            .exclude(name__in=leaving_out)
+            .order_by("id")
+            .select_for_update(skip_locked=True)
+            .values_list("pk", flat=True)[:most]
+        )
+        OutboxTask.objects.filter(pk__in=found, state=OutboxTask.State.WAITING).update(
+            lease_until=now + HINT
+        )
+    return found
+
+
+def lease(*, identity: int | None = None, name: str | None = None) -> OutboxTask | None:
+    """Take one task, by key or the oldest of a name; None when it is done or in other hands."""
+    now = timezone.now()
+    wanted = {"pk": identity} if identity is not None else {"name": name}
+    with transaction.atomic():
+        free = _free(now) if identity is None else _takeable(now)
+        task = free.filter(**wanted).order_by("id").select_for_update(skip_locked=True).first()
+        if task is None:
+            return None
+        task.state, task.lease_until = OutboxTask.State.LEASED, now + LEASE
+        task.token, task.attempts = task.token + 1, task.attempts + 1
+        task.save(update_fields=["state", "lease_until", "token", "attempts"])
+    return task
+
+
+@contextmanager
+def effect(task: OutboxTask) -> Iterator[None]:
+    """Apply a task's effect and end it in one transaction; Overtaken when the lease has gone."""
+    with transaction.atomic():
+        held = OutboxTask.objects.select_for_update().get(pk=task.pk)
+        if (held.state, held.token) != (OutboxTask.State.LEASED, task.token):
+            raise Overtaken(f"{task}: token {task.token} was overtaken by {held.token}")
+        yield
+        held.state, held.error = OutboxTask.State.DONE, ""
+        held.save(update_fields=["state", "error"])
+
+
+def fail(task: OutboxTask, error: str) -> None:
+    """Give a task back for another try, or park it with its error after too many."""
+    parked = task.attempts >= MOST_ATTEMPTS
+    OutboxTask.objects.filter(pk=task.pk, token=task.token, state=OutboxTask.State.LEASED).update(
+        state=OutboxTask.State.PARKED if parked else OutboxTask.State.WAITING,
+        lease_until=timezone.now() + HINT * task.attempts,
+        error=error[:4000],
+    )
+
+
+def _free(now: Any) -> Any:
+    """Return the tasks nobody holds: waiting and not just sent, or leased too long ago."""
+    states = [OutboxTask.State.WAITING, OutboxTask.State.LEASED]
+    free = OutboxTask.objects.filter(state__in=states)
+    return free.exclude(lease_until__gt=now)
+
+
+def _takeable(now: Any) -> Any:
+    """Return the tasks that a worker which was sent one may take."""
+    waiting = OutboxTask.objects.filter(state=OutboxTask.State.WAITING)
+    return waiting | OutboxTask.objects.filter(state=OutboxTask.State.LEASED, lease_until__lte=now)

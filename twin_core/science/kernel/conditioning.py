@@ -1,0 +1,185 @@
+"""Condition a member on what a batch has shown: damped Gauss-Newton in whitened coordinates."""
+# ruff: noqa: F821  the process model's functions stand before these in the generated module
+# mypy: ignore-errors
+
+import math
+
+import numpy as np
+
+from twin_core.science.kernel.plain import compiled
+
+sqrt = math.sqrt
+# kernel source below
+
+
+@compiled
+def unwhiten(mean, factor, x, theta):
+    """Write mean + factor x into theta; factor is lower triangular."""
+    for i in range(mean.shape[0]):
+        s = mean[i]
+        for j in range(i + 1):
+            s += factor[i, j] * x[j]
+        theta[i] = s
+
+
+@compiled
+def residuals(theta, fixed, controls, times, which, tag, value, sigma, rtol, states, r):
+    """Write (model - observation) / sigma into r, on each tag's own scale; False on failure.
+
+    times: distinct sampling times; which: the row of ``times`` of each observation.
+    """
+    if not simulate(theta, fixed, controls, 0.0, times, rtol, states):
+        return False
+    for n in range(value.shape[0]):
+        r[n] = (observe(states[which[n]], tag[n]) - value[n]) / sigma[n]
+    return True
+
+
+@compiled
+def robust_cost(x, r):
+    """Return half the sum of squares of x plus Huber's loss of the residuals."""
+    total = 0.0
+    for i in range(x.shape[0]):
+        total += 0.5 * x[i] * x[i]
+    for n in range(r.shape[0]):
+        a = abs(r[n])
+        total += 0.5 * a * a if a <= HUBER else HUBER * (a - 0.5 * HUBER)
+    return total
+
+
+@compiled
+def normal_matrix(jacobian, r, weight, x, a, g):
+    """Fill a = I + J'WJ and g = x + J'Wr in fixed order."""
+    d = x.shape[0]
+    for i in range(d):
+        g[i] = x[i]
+        for n in range(r.shape[0]):
+            g[i] += jacobian[n, i] * weight[n] * r[n]
+        for j in range(i + 1):
+            s = 1.0 if i == j else 0.0
+            for n in range(r.shape[0]):
+                s += jacobian[n, i] * weight[n] * jacobian[n, j]
+            a[i, j] = s
+
+
+@compiled
+def condition(
+    mean, factor, fixed, controls, times, which, tag, value, sigma, rtol, rounds, x, a, r
+):
+    """Find the most likely whitened member x; a holds the Cholesky factor of its precision.
+
+    x comes in as the start and leaves as the result; r leaves as the residuals. Directions
+    that cannot have acted yet (see ``acts_before``) keep their prior. Returns the number of
+    rounds that improved, or -1 when the start could not be integrated.
+    """
+    d = mean.shape[0]
+    nobs = value.shape[0]
+    last = times[times.shape[0] - 1] if times.shape[0] > 0 else 0.0
+    theta = np.empty(d)
+    trial = np.empty(d)
+    moved = np.empty(d)
+    states = np.empty((times.shape[0], NUMBER_OF_STATES))
+    rt = np.empty(nobs)
+    weight = np.empty(nobs)
+    jacobian = np.zeros((nobs, d))
+    g = np.empty(d)
+    unwhiten(mean, factor, x, theta)
+    if not residuals(theta, fixed, controls, times, which, tag, value, sigma, rtol, states, r):
+        return -1
+    cost = robust_cost(x, r)
+    done = 0
+    for turn in range(rounds + 1):
+        for n in range(nobs):
+            weight[n] = 1.0 if abs(r[n]) <= HUBER else HUBER / abs(r[n])
+        for j in range(d):
+            if not acts_before(j, last):
+                continue
+            for i in range(d):
+                moved[i] = theta[i] + 1e-3 * factor[i, j]
+            if residuals(moved, fixed, controls, times, which, tag, value, sigma, rtol, states, rt):
+                for n in range(nobs):
+                    jacobian[n, j] = (rt[n] - r[n]) / 1e-3
+        normal_matrix(jacobian, r, weight, x, a, g)
+        cholesky_in_place(a, d)
+        if turn == rounds:
+            return done
+        solve_lower(a, g, d)
+        solve_upper(a, g, d)
+        scale = 1.0
+        better = False
+        for _ in range(6):
+            for i in range(d):
+                moved[i] = x[i] - scale * g[i]
+            unwhiten(mean, factor, moved, trial)
+            if residuals(trial, fixed, controls, times, which, tag, value, sigma, rtol, states, rt):
+                c = robust_cost(moved, rt)
+                if c < cost:
+                    better = True
+                    break
+            scale *= 0.35
+        if not better:
+            return done
+        gain = cost - c
+        cost = c
+        done += 1
+        for i in range(d):
+            x[i] = moved[i]
+            theta[i] = trial[i]
+        for n in range(nobs):
+            r[n] = rt[n]
+        if gain < 1e-4 * (1.0 + cost) and turn < rounds - 1:
+            rounds = turn + 1
+    return done
+
+
+@compiled
+def posterior_members(mean, factor, x, a, draws, thetas):
+    """Write one member per stored draw: mean + factor (x + A^-T z), A A' the precision of x."""
+    d = mean.shape[0]
+    z = np.empty(d)
+    for m in range(draws.shape[0]):
+        for i in range(d):
+            z[i] = draws[m, i]
+        solve_upper(a, z, d)
+        for i in range(d):
+            z[i] += x[i]
+        unwhiten(mean, factor, z, thetas[m])
+
+
+@compiled
+def observe_members(states, good, tags, noise, relative, spread, out):
+    """Write out[member, time, tag] on the natural scale, measurement error included.
+
+    noise[member, tag] are stored standard normal numbers; failed members become -1.
+    """
+    for m in range(states.shape[0]):
+        for i in range(states.shape[1]):
+            for j in range(tags.shape[0]):
+                if good[m]:
+                    clean = natural(states[m, i], tags[j])
+                    out[m, i, j] = perturb(clean, tags[j], noise[m, j], relative[j], spread[j])
+                else:
+                    out[m, i, j] = -1.0
+
+
+@compiled
+def summarise(values, good, low, high, out):
+    """Write (mean, low quantile, high quantile) over the good members into out[time, tag, 3]."""
+    members = values.shape[0]
+    kept = np.empty(members)
+    for i in range(values.shape[1]):
+        for j in range(values.shape[2]):
+            n = 0
+            total = 0.0
+            for m in range(members):
+                if good[m]:
+                    kept[n] = values[m, i, j]
+                    n += 1
+            sort_in_place(kept, n)
+            for m in range(n):  # summed in sorted order: the order of members does not matter
+                total += kept[m]
+            if n == 0:
+                continue
+            out[i, j, 0] = total / n
+            out[i, j, 1] = quantile_sorted(kept, n, low)
+            out[i, j, 2] = quantile_sorted(kept, n, high)

@@ -1,0 +1,1 @@
+"""Starts and watches the processes of a demo or of a site on one machine."""

@@ -1,0 +1,77 @@
+"""What the first start makes up: passwords, the web's secret key, the ledger's signing key.
+
+Everything lies in ``keys/`` of the data folder, mode 0600. ``keys/secrets.json`` is the one home
+of the passwords; the file ``env`` is written from it at each start.
+"""
+
+import base64
+import hashlib
+import json
+import secrets
+from dataclasses import asdict, dataclass, field, fields
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from twin_core.supervisor.folder import DataFolder, write_private
+
+
+def password() -> str:
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """One installation's secrets; a missing one is made up."""
+
+    secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(64), repr=False)
+    application: str = field(default_factory=password, repr=False)
+    sealer: str = field(default_factory=password, repr=False)
+    gate: str = field(default_factory=password, repr=False)
+    auditor: str = field(default_factory=password, repr=False)
+    mlflow: str = field(default_factory=password, repr=False)
+    valkey: str = field(default_factory=password, repr=False)
+    ledger_origin: str = field(default_factory=lambda: f"localhost/ledger/{secrets.token_hex(4)}")
+
+
+def load_or_make(folder: DataFolder) -> Secrets:
+    """Return the folder's secrets, made and stored at the first call, and its signing key."""
+    store = folder.keys / "secrets.json"
+    known = json.loads(store.read_text()) if store.exists() else {}
+    names = {f.name for f in fields(Secrets)}
+    kept = Secrets(**{name: value for name, value in known.items() if name in names})
+    if asdict(kept) != known:
+        write_private(store, json.dumps(asdict(kept), indent=1) + "\n")
+    make_ledger_key(folder, kept.ledger_origin)
+    make_credential_key(folder)
+    return kept
+
+
+def make_credential_key(folder: DataFolder) -> None:
+    """Make the key that code secrets are encrypted under, unless there is one; never replace it."""
+    path = folder.keys / "credential.key"
+    if not path.exists():
+        write_private(path, base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
+
+
+def make_ledger_key(folder: DataFolder, origin: str) -> None:
+    """Make the Ed25519 key that signs checkpoints, unless there is one; never replace it."""
+    private = folder.keys / "ledger.key"
+    if private.exists():
+        return
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    write_private(folder.keys / "ledger.pub", verifier_key(origin, key.public_key()) + "\n")
+    write_private(private, pem.decode())
+
+
+def verifier_key(name: str, public: Ed25519PublicKey) -> str:
+    """Return the public key as C2SP signed-note text: name+key id+base64."""
+    raw = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    typed = b"\x01" + raw  # 0x01: Ed25519
+    key_id = hashlib.sha256(name.encode() + b"\n" + typed).digest()[:4]
+    return f"{name}+{key_id.hex()}+{base64.b64encode(typed).decode()}"
