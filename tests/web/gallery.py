@@ -53,7 +53,8 @@ from audit import pages as audit  # noqa: E402
 from models_registry import pages as registry  # noqa: E402
 from twin_core.web import pages as web  # noqa: E402
 from twin_core.web import status  # noqa: E402
-from twin_core.web.shell import NAVIGATION, Head, NavItem, Shell  # noqa: E402
+from audit.head import Head
+from twin_core.web.shell import NAVIGATION, NavItem, Shell  # noqa: E402
 from validation import pages as validation  # noqa: E402
 
 ENGINE = DjangoTemplates(
@@ -265,7 +266,7 @@ def curve(t: float) -> float:
 
 def chart(name: str, title: str, unit: str, scale: float = 1.0, **more: Any) -> dict[str, Any]:
     now = 168.0
-    online = [[t / 2, round(scale * curve(t / 2), 3)] for t in range(0, 337)]
+    online = [[t / 2, round(scale * curve(t / 2), 3)] for t in range(337)]
     band = [
         [
             t,
@@ -554,7 +555,6 @@ def sample_report() -> status.Report:
     state = status.ProcessState
     return status.Report(
         (state("postgresql", "running", ago(hours=2), 0), state("gate", "restarting", ago(seconds=8), 3)),
-        NOW,
     )  # fmt: skip
 
 

@@ -77,6 +77,7 @@ class PlantServer:
         await self._space.add_method("laboratory/results_since", self._results_since, takes, gives)
         server.iserver.attribute_service = GuardedWrites(server.iserver.aspace, self._write)
         await self._show_state(datetime.now(UTC))
+        await self._space.show("process_time", self.operation.time_h, datetime.now(UTC))
         endpoint = self._endpoint()
         server.set_endpoint(endpoint)
         await server.start()
