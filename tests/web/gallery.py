@@ -268,10 +268,18 @@ def chart(name: str, title: str, unit: str, scale: float = 1.0, **more: Any) -> 
     now = 168.0
     online = [[t / 2, round(scale * curve(t / 2), 3)] for t in range(337)]
     band = [
-        [t, *(round(scale * curve(t) * f, 3) for f in (1, 1 - (t - now) / 900, 1 + (t - now) / 900))]
+        [
+            t,
+            *(
+                round(scale * curve(t) * f, 3)
+                for f in (1, 1 - (t - now) / 900, 1 + (t - now) / 900)
+            ),
+        ]
         for t in range(168, 337, 4)
     ]
-    laboratory = [[t, round(scale * curve(t) * (1 + 0.05 * math.sin(t)), 2)] for t in range(0, 168, 12)]
+    laboratory = [
+        [t, round(scale * curve(t) * (1 + 0.05 * math.sin(t)), 2)] for t in range(0, 168, 12)
+    ]
     return {
         "id": name,
         "title": title,
@@ -283,7 +291,13 @@ def chart(name: str, title: str, unit: str, scale: float = 1.0, **more: Any) -> 
         "series": [
             {"key": "estimate", "label": "Estimate", "kind": "line", "points": online},
             {"key": "forecast", "label": "Forecast, 90 % band", "kind": "band", "points": band},
-            {"key": "lab", "label": "Laboratory", "kind": "points", "colour": 2, "points": laboratory},
+            {
+                "key": "lab",
+                "label": "Laboratory",
+                "kind": "points",
+                "colour": 2,
+                "points": laboratory,
+            },
         ],
         "events": [
             {"time": 48, "label": "Feed 1"},
@@ -432,7 +446,10 @@ def batch(lab_open: bool = False) -> dict[str, Any]:
 def effect_chart() -> dict[str, Any]:
     base = chart("effect", "Titer", "g/L", scale=0.26)
     forecast = base["series"][1]
-    untouched = [[t, *(round(v * (1 - (t - 168) / 1400), 3) for v in rest)] for t, *rest in forecast["points"]]
+    untouched = [
+        [t, *(round(v * (1 - (t - 168) / 1400), 3) for v in rest)]
+        for t, *rest in forecast["points"]
+    ]
     base["series"] = [
         base["series"][0],
         {**forecast, "label": "With the advice, 90 % band", "dashed": False},
@@ -442,10 +459,14 @@ def effect_chart() -> dict[str, Any]:
     return base
 
 
-def recommendation(state: str = "proposed", opened: str = "", wrong: bool = False) -> dict[str, Any]:
+def recommendation(
+    state: str = "proposed", opened: str = "", wrong: bool = False
+) -> dict[str, Any]:
     filled = SigningForm({"meaning": "approval", "reason": ""}) if wrong else SigningForm()
     if wrong:
-        filled.add_error(None, "The code was used before. Wait for the next one; nothing was signed.")
+        filled.add_error(
+            None, "The code was used before. Wait for the next one; nothing was signed."
+        )
     dialogs = [
         dialog("sign", filled, "Approve and sign", submit_label="Sign approval", is_open=opened == "sign", code_ready_at=NOW + timedelta(seconds=22)),
         dialog("reject", RejectForm(), "Reject", submit_label="Sign rejection", is_danger=True, is_open=opened == "reject"),
@@ -609,7 +630,12 @@ def run() -> dict[str, Any]:
 def people() -> dict[str, Any]:
     row = partial(audit.PersonRow, since=ago(days=1), record_href="/r")
     rows = [
-        row(printed_name="Anna Meier", username="anna", roles=["QA reviewer", "auditor"], state="active"),
+        row(
+            printed_name="Anna Meier",
+            username="anna",
+            roles=["QA reviewer", "auditor"],
+            state="active",
+        ),
         row(printed_name="Ben Okafor", username="ben", roles=["process engineer"], state="locked"),
         row(printed_name="Vera Novak", username="vera", roles=[], state="inactive"),
     ]
@@ -675,7 +701,11 @@ PAGES: dict[str, tuple[str, str, Any]] = {
 def render(name: str) -> str:
     """Return the page's HTML; a page without section has no one signed in."""
     template, section, context = PAGES[name]
-    frame = shell(section) if section else Shell("Demonstration site", "Europe/Zurich", NOW, "0.1.0", digest(7))
+    frame = (
+        shell(section)
+        if section
+        else Shell("Demonstration site", "Europe/Zurich", NOW, "0.1.0", digest(7))
+    )
     values = {"csrf_token": "token", **context(), "shell": None if name == "error-500" else frame}
     if name == "health":
         values["messages"] = [Message()]
