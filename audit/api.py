@@ -1,6 +1,6 @@
 """The door to the record store: what other packages may use of it."""
 
-from audit import refusals, sessions
+from audit import inclusion, refusals, sessions, state, trail
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.fields import ClockTimestamp, uuid7
@@ -91,6 +91,7 @@ __all__ = [
     "enrol_code",
     "get_blob",
     "grant_role",
+    "inclusion",
     "is_intact",
     "next_code_at",
     "number",
@@ -113,7 +114,9 @@ __all__ = [
     "sign",
     "signatures_of",
     "software",
+    "state",
     "timestamp",
+    "trail",
     "uuid7",
     "verify",
     "view_digest",

@@ -40,15 +40,18 @@ class PasswordRefused(Refused):
     what_to_do = "Choose another: at least 12 characters, not a common one, unlike your name."
 
 
-def set_password(user: User, password: str, *, by: Any, reason: str) -> Credential:
-    """Give a person a new password; sessions opened with the old one end.
+def set_password(
+    user: User, password: str, *, by: Any, reason: str, keep: str | None = None
+) -> Credential:
+    """Give a person a new password; sessions end, all but the one whose key is ``keep``.
 
     ``by`` is the person, or a process or operating system user that sets the installation up: an
     administrator never knows another person's password. Raises PasswordRefused, NotEntitled.
     """
     _require_own(user, by)
     secret = hashers.make_password(_checked(password, user))
-    return _replace(user, Credential.Kind.PASSWORD, secret, by=by, reason=reason)
+    fresh = Credential(user=user, kind=Credential.Kind.PASSWORD, secret=secret)
+    return _replace(user, fresh, by=by, reason=reason, keep=keep)
 
 
 def enrol_code(user: User, *, by: Any, reason: str, secret: str | None = None) -> str:
@@ -57,7 +60,7 @@ def enrol_code(user: User, *, by: Any, reason: str, secret: str | None = None) -
     secret = secret or pyotp.random_base32()
     fresh = Credential(user=user, kind=Credential.Kind.CODE)
     fresh.secret = seal(secret, owner=fresh)
-    _replace(user, fresh.kind, fresh.secret, by=by, reason=reason, fresh=fresh)
+    _replace(user, fresh, by=by, reason=reason)
     return secret
 
 
@@ -68,14 +71,12 @@ def provisioning_uri(user: User, secret: str) -> str:
 
 @transaction.atomic
 def _replace(
-    user: User, kind: str, secret: str, *, by: Any, reason: str, fresh: Credential | None = None
+    user: User, fresh: Credential, *, by: Any, reason: str, keep: str | None = None
 ) -> Credential:
     from audit import sessions
 
     lock(user)
-    fresh = fresh or Credential(user=user, kind=kind)
-    fresh.secret = secret
-    before = active(user, kind)
+    before = active(user, fresh.kind)
     changes: list[ledger.Change] = [(fresh, None, fresh.state_fields())]
     if before is not None:
         old = before.state_fields()
@@ -87,12 +88,12 @@ def _replace(
         actor=by,
         changes=changes,
         reason=reason,
-        data={"person": str(user.pk), "credential": kind},
+        data={"person": str(user.pk), "credential": fresh.kind},
     )
     rows: list[RegulatedModel] = [before, fresh] if before is not None else [fresh]
     for row in rows:
         row.save(record=record)
-    sessions.end_all(user, cause="credential changed")
+    sessions.end_all(user, cause="credential changed", keep=keep)
     return fresh
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from audit import ledger
 from audit.credentials import STREAM, enrol_code, lock, session_binding, set_password
@@ -228,20 +229,28 @@ class PersonThen:
     username: str
     printed_name: str
     is_active: bool
+    since: datetime  # of the last change that this tells of
     roles: set[str] = field(default_factory=set)
 
 
-def people_as_of(moment: datetime) -> list[PersonThen]:
-    """Return everybody entered up to ``moment`` with the roles held then, from the ledger alone."""
+def people_as_of(moment: datetime | None) -> list[PersonThen]:
+    """Return everybody entered before ``moment`` with the roles held then, from the ledger alone.
+
+    None stands for now.
+    """
     people: dict[str, PersonThen] = {}
-    told = Record.objects.filter(stream=STREAM, recorded_at__lte=moment).order_by("id")
+    told = Record.objects.filter(stream=STREAM).order_by("id")
+    if moment is not None:
+        told = told.filter(recorded_at__lte=moment)
     for record in told.iterator(chunk_size=500):
         for change in ledger.content(record)["changes"]:
-            _apply(change["subject"], change["new"], people)
+            _apply(change["subject"], change["new"], people, record.recorded_at)
     return sorted(people.values(), key=lambda person: person.username)
 
 
-def _apply(subject: dict[str, str], new: dict[str, Any], people: dict[str, PersonThen]) -> None:
+def _apply(
+    subject: dict[str, str], new: dict[str, Any], people: dict[str, PersonThen], at: datetime
+) -> None:
     if subject["type"] == User._meta.label_lower:
         before = people.get(subject["id"])
         people[subject["id"]] = PersonThen(
@@ -249,11 +258,13 @@ def _apply(subject: dict[str, str], new: dict[str, Any], people: dict[str, Perso
             new["username"],
             new["printed_name"],
             new["is_active"],
+            at,
             before.roles if before else set(),
         )
     elif subject["type"] == RoleGrant._meta.label_lower:
-        roles = people[new["user_id"]].roles
-        (roles.add if new["is_active"] else roles.discard)(new["role"])
+        person = people[new["user_id"]]
+        person.since = at
+        (person.roles.add if new["is_active"] else person.roles.discard)(new["role"])
 
 
 def roles_as_of(user: User, moment: datetime) -> set[str]:
@@ -264,6 +275,12 @@ def roles_as_of(user: User, moment: datetime) -> set[str]:
     return set()
 
 
+def history_of(user: User, *, limit: int = 50) -> list[Record]:
+    """Return the latest acts on a person's account and roles, newest first."""
+    about = Q(payload__contains=f'"user_id":"{user.pk}"') | Q(payload__contains=f'"id":"{user.pk}"')
+    return list(Record.objects.filter(about, stream=STREAM).order_by("-id")[:limit])
+
+
 __all__ = [
     "IdentityRefused",
     "PersonThen",
@@ -272,6 +289,7 @@ __all__ = [
     "current_roles",
     "enrol_code",
     "grant_role",
+    "history_of",
     "people_as_of",
     "require_administrator",
     "require_role",

@@ -27,6 +27,7 @@ KINDS = {  # purpose -> what an accepted, a refused and a locked attempt are rec
     LOGIN: ("audit.session.proved", "audit.session.refused", "audit.session.locked"),
 }
 NOT_ACCEPTED = "password or one-time code not accepted"
+USED_BEFORE = "this one-time code was used before and is not accepted again"
 
 
 class SignatureRefused(Refused):
@@ -225,7 +226,7 @@ def _refuse(
     changes: list[tuple[Credential, dict[str, Any]]] | None = None,
 ) -> SignatureRefused:
     only_used = failed == ["code used"]
-    reason = "this one-time code was used before" if only_used else NOT_ACCEPTED
+    reason = USED_BEFORE if only_used else NOT_ACCEPTED
     data = {"purpose": purpose, "failed": failed, **facts}
     _record(stream, KINDS[purpose][1], now, changes or [], data, reason=reason)
     return SignatureRefused(

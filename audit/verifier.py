@@ -3,35 +3,30 @@
 
     python verifier.py DIR [--trust FILE] [--json]
 
-Exit status 0: every check passed. 1: a flaw, named with its place. 2: called wrongly.
-FILE holds what you trust from elsewhere: public keys (name+id+base64), one a line, or earlier
-checkpoints, as a note or as JSON strings, one a line. Standard library only. The format and the
-list of checks: docs/design/records.md of the product. Files are streamed, line by line.
+Exit status 0: every check passed. 1: a flaw, named with its place. 2: called wrongly. FILE holds
+what you trust from elsewhere: public keys (name+id+base64), one a line, or earlier checkpoints,
+as a note or as JSON strings, one a line. Format and checks: docs/design/records.md of the product.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import hashlib
 import json
 import re
-from contextlib import ExitStack
+from base64 import b64decode
+from collections import deque, namedtuple
+from functools import reduce
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Iterator  # noqa: UP035  (for Python 3.9)
 
-MAX_INTEGER, MAX_PAYLOAD, MAX_LINE = 2**53 - 1, 32_768, 1 << 20
-FORK_KIND = "audit.ledger.forked"
+# ``text`` is what is printed; ``facts`` are what was checked, or place and what of the flaw.
+Result = namedtuple("Result", "ok text facts")
+MAX_PAYLOAD, MAX_LINE, MAX_INTEGER = 32_768, 1 << 20, 2**53 - 1  # bytes, bytes, either sign
 
 
 class Flaw(Exception):
     """The first thing that is wrong; its arguments are the place and what is wrong there."""
-
-
-class Result(NamedTuple):
-    ok: bool
-    text: str  # what is printed; the last line is the verdict
-    facts: dict[str, Any]  # what was checked, or place and what of the flaw
 
 
 def require(condition: Any, place: str, what: str) -> None:
@@ -39,11 +34,7 @@ def require(condition: Any, place: str, what: str) -> None:
         raise Flaw(place, what)
 
 
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-# --- canonical text (RFC 8785 without floating point) and the shapes of its objects ---
+# --- canonical text (RFC 8785 without floating point) and the members of its objects ---
 def _integer(text: str) -> int:
     if len(text) > 17 or abs(int(text)) > MAX_INTEGER:  # int refuses fractions and NaN
         raise ValueError("an integer beyond 2^53 - 1")
@@ -52,58 +43,32 @@ def _integer(text: str) -> int:
 
 _parse = json.JSONDecoder(parse_float=_integer, parse_constant=_integer, parse_int=_integer).decode
 _write = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
-# A character from U+D800 on, then the rest of its string, then a colon: it is in a member name.
-_HIGH_NAME = re.compile(r'[\ue000-\U0010ffff](?:[^"\\]|\\.)*":')
-_HEX, _XID = re.compile(r"[0-9a-f]{64}"), re.compile(r"0|[1-9][0-9]{0,19}")
-_DAY, _HOUR = r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", r"([01]\d|2[0-3])(:[0-5]\d){2}"
-_TIME = re.compile(rf"\d{{4}}-{_DAY}T{_HOUR}\.\d{{6}}Z", re.ASCII)
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-SHAPES: dict[str, dict[str, Any]] = {
-    "records.jsonl": {
-        "v": int,
-        "stream": str,
-        "kind": str,
-        "occurred_at": _TIME,
-        "actor": dict,
-        "changes": list,
-        "reason": object,
-        "source": dict,
-        "parents": list,
-        "blobs": list,
-        "data": object,
-    },
-    "index.jsonl": {
-        "id": _ID,
-        "leaf": _HEX,
-        "recorded_at": _TIME,
-        "sequence": int,
-        "transaction": _XID,
-    },
-    "blocks.jsonl": {
-        **dict.fromkeys(("v", "epoch", "timeline", "number", "first_sequence", "count"), int),
-        **dict.fromkeys(("records_digest", "index_digest", "previous", "root"), _HEX),
-        "transaction_from": _XID,
-        "transaction_below": _XID,
-        "sealed_at": _TIME,
-        "origin": str,
-        "system_identifier": str,
-        "tree_size": int,
-    },
-    "proofs.jsonl": {"hashes": list, "sequence": int},
-    "manifest.json": {
-        "bundle": int,
-        "created_at": _TIME,
-        "files": dict,
-        "filters": dict,
-        "origin": str,
-        "scope": re.compile("complete|selection"),
-        "software": str,
-        "tree_size": int,
-    },
+_HIGH_NAME = re.compile(r'[\ue000-\U0010ffff](?:[^"\\]|\\.)*":')  # in a member name, from U+D800 on
+_MEMBERS = {
+    "records.jsonl": "actor blobs changes data kind occurred_at parents reason source stream v",
+    "index.jsonl": "id leaf recorded_at sequence transaction",
+    "blocks.jsonl": "count epoch first_sequence index_digest number origin previous records_digest"
+    " root sealed_at system_identifier timeline transaction_below transaction_from tree_size v",
+    "proofs.jsonl": "hashes sequence",
+    "manifest.json": "bundle created_at files filters origin scope software tree_size",
 }
+_FORMS = {  # how a member is written, and the names of the members that are written so
+    "1": "bundle v",
+    r"\d+": "epoch first_sequence number sequence timeline tree_size",
+    r"[1-9]\d*": "count",
+    r'"[0-9a-f]{64}"': "index_digest leaf previous records_digest root",
+    r'\[("[0-9a-f]{64}"(,"[0-9a-f]{64}")*)?\]': "blobs hashes parents",
+    r'"(0|[1-9]\d{0,19})"': "transaction transaction_below transaction_from",
+    r'"\d{4}(-\d\d){2}T\d\d(:\d\d){2}\.\d{6}Z"': "created_at occurred_at recorded_at sealed_at",
+    r'"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"': "id",
+    r'".*"': "kind origin software stream system_identifier",
+    r"\{.*\}": "actor files filters source",
+    r'"(complete|selection)"': "scope",
+}
+_RULES = {name: re.compile(form, re.ASCII) for form, of in _FORMS.items() for name in of.split()}
 
 
-def read_canonical(line: bytes, place: str, shape: dict[str, Any] | None = None) -> Any:
+def read_canonical(line: bytes, place: str, file: str = "") -> Any:
     """The value of a canonical text; writing it again must give the same text."""
     try:
         text = line.decode()
@@ -112,41 +77,22 @@ def read_canonical(line: bytes, place: str, shape: dict[str, Any] | None = None)
     except (ValueError, RecursionError) as error:
         raise Flaw(place, f"not canonical JSON: {error}") from error
     require(same, place, "JSON, but not in canonical form")
-    if shape is not None:
-        named = isinstance(value, dict) and value.keys() == shape.keys()
+    if file in _MEMBERS:
+        named = isinstance(value, dict) and set(value) == set(_MEMBERS[file].split())
         require(named, place, "does not have the members that belong here")
-        for name, rule in shape.items():
-            fits = _fits(value[name], rule) and (name not in ("v", "bundle") or value[name] == 1)
-            require(fits, place, f"{name} is not of the form it must have")
+        for name in value.keys() & _RULES.keys():
+            require(_RULES[name].fullmatch(_write(value[name])), place, f"{name} is malformed")
     return value
 
 
-def _fits(value: Any, rule: Any) -> bool:
-    if isinstance(rule, re.Pattern):
-        return isinstance(value, str) and rule.fullmatch(value) is not None
-    return rule is object or (type(value) is rule and (rule is not int or value >= 0))
-
-
-class Lines:
-    """A file line by line: ``head`` is the next line and its value, None at the end."""
-
-    def __init__(self, folder: Path, name: str, stack: ExitStack) -> None:
-        self.name, self.place, self.number, self.digest = name, name, 0, hashlib.sha256()
-        self.file = stack.enter_context((folder / name).open("rb"))
-        self.head: tuple[bytes, Any] | None = (b"", None)
-        self.take()
-
-    def take(self, wanted: str = "a line") -> tuple[str, bytes, Any]:
-        """The place, the text and the value of the next line."""
-        if self.head is None:
-            raise Flaw(self.place, f"the file ends here, {wanted} is missing")
-        taken, raw = (self.place, *self.head), self.file.readline(MAX_LINE)
-        self.digest.update(raw)
-        self.number, self.place = self.number + 1, f"{self.name} line {self.number + 1}"
-        require(not raw or raw.endswith(b"\n"), self.place, "the line is cut, or too long")
-        shape = SHAPES.get(self.name)
-        self.head = (raw[:-1], read_canonical(raw[:-1], self.place, shape)) if raw else None
-        return taken
+def lines_of(path: Path) -> Iterator[tuple[str, bytes, Any]]:
+    """Place, text and value of each line; the value of the end is None."""
+    with path.open("rb") as file:
+        for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE), b""), 1):
+            place = f"{path.name} line {number}"
+            require(raw.endswith(b"\n"), place, "the line is cut, or too long")
+            yield place, raw[:-1], read_canonical(raw[:-1], place, path.name)
+    yield f"{path.name}, at its end", b"", None
 
 
 # --- Ed25519 verification: RFC 8032, 5.1; points are (X, Y, Z, T) in extended coordinates ---
@@ -156,12 +102,11 @@ _D, _ROOT_OF_MINUS_ONE = -121665 * pow(121666, _P - 2, _P) % _P, pow(2, (_P - 1)
 
 def _point(raw: bytes) -> tuple | None:
     """None for what is not on the curve or not in its one spelling."""
-    sign, y = raw[31] >> 7, int.from_bytes(raw, "little") & ((1 << 255) - 1)
-    u, v = (y * y - 1) % _P, (_D * y * y + 1) % _P
-    x = u * pow(v, 3, _P) * pow(u * pow(v, 7, _P), (_P - 5) // 8, _P) % _P
-    if v * x * x % _P == -u % _P:
-        x = x * _ROOT_OF_MINUS_ONE % _P
-    if y >= _P or v * x * x % _P != u or (x == 0 and sign):
+    sign, y = divmod(int.from_bytes(raw, "little"), 1 << 255)
+    xx = (y * y - 1) * pow(_D * y * y + 1, _P - 2, _P) % _P
+    x = pow(xx, (_P + 3) // 8, _P)
+    x = x if x * x % _P == xx else x * _ROOT_OF_MINUS_ONE % _P
+    if len(raw) != 32 or y >= _P or x * x % _P != xx or (x == 0 and sign):
         return None
     x = x if x & 1 == sign else _P - x
     return x, y, 1, x * y % _P
@@ -175,19 +120,16 @@ def _add(p: tuple, q: tuple) -> tuple:
 
 
 def _times(scalar: int, point: tuple) -> tuple:
-    total: tuple = (0, 1, 1, 0)
-    while scalar:
-        total = _add(total, point) if scalar & 1 else total
-        point, scalar = _add(point, point), scalar >> 1
-    return total
+    if scalar == 0:
+        return 0, 1, 1, 0
+    total = _times(scalar >> 1, _add(point, point))
+    return _add(total, point) if scalar & 1 else total
 
 
 def ed25519_is_valid(public: bytes, message: bytes, signature: bytes) -> bool:
     """Strict: refuses s >= L, points in another spelling, and keys of small order."""
-    if len(public) != 32 or len(signature) != 64:
-        return False
     key, r, s = _point(public), _point(signature[:32]), int.from_bytes(signature[32:], "little")
-    generator = _point((4 * pow(5, _P - 2, _P) % _P).to_bytes(32, "little"))
+    generator = _point(b"\x58" + b"\x66" * 31)
     if not key or not r or not generator or s >= _L or _times(8, key)[0] == 0:
         return False
     digest = hashlib.sha512(signature[:32] + public + message).digest()
@@ -196,63 +138,53 @@ def ed25519_is_valid(public: bytes, message: bytes, signature: bytes) -> bool:
     return (x * right[2] - right[0] * z) % _P == 0 == (y * right[2] - right[1] * z) % _P
 
 
-# --- checkpoints (C2SP signed notes) and keys, which are {(key name, key id): public key} ---
+# --- keys, as {(name, id): public key}, and checkpoints, which are C2SP signed notes ---
+_C = "[A-Za-z0-9+/]"
+_BASE64 = f"(?:{_C}{{4}})*(?:{_C}[AQgw]==|{_C}{{2}}[AEIMQUYcgkosw048]=)?"  # in its one spelling
+_KEY = re.compile(rf"([^\s+]+)\+([0-9a-f]{{8}})\+({_BASE64})")
 _NOTE = re.compile(
-    r"([^\x00-\x1f\x7f]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n"
-    r"block (0|[1-9][0-9]{0,15}) ([0-9a-f]{64})\n\n((?:— [^\s+]+ [A-Za-z0-9+/]+=*\n)+)"
+    rf"([^\x00-\x1f\x7f]+)\n(0|[1-9][0-9]{{0,15}})\n(?=.{{44}}\n)({_BASE64})\nblock (0|[1-9][0-9]"
+    rf"{{0,15}}) ([0-9a-f]{{64}})\n\n((?:— [^\s+]+ {_BASE64}\n)+)"
 )
 
 
-class Note(NamedTuple):
-    place: str
-    stated: tuple[str, int, str, int, str]  # origin, tree size, root, block number, block hash
-    body: bytes
-    lines: list[tuple[str, bytes]]  # key name; key id and signature
+Note = namedtuple("Note", "place stated body lines")  # states origin, size, root, block, hash
 
-    def signers(self, keys: dict) -> set[tuple[str, bytes]]:
-        """The known keys that signed; a wrong signature of a known key is a flaw."""
-        known = [(name, c[:4], c[4:]) for name, c in self.lines if (name, c[:4]) in keys]
-        for name, key_id, signature in known:
-            valid = ed25519_is_valid(keys[name, key_id], self.body, signature)
-            require(valid, self.place, f"the signature of {name} does not fit")
-        return {(name, key_id) for name, key_id, _ in known}
+
+def signers(note: Note, keys: dict) -> set[tuple[str, bytes]]:
+    """The known keys that signed; a wrong signature of a known key is a flaw."""
+    known = [(name, content) for name, content in note.lines if (name, content[:4]) in keys]
+    for name, content in known:
+        valid = ed25519_is_valid(keys[name, content[:4]], note.body, content[4:])
+        require(valid, note.place, f"the signature of {name} does not fit")
+    return {(name, content[:4]) for name, content in known}
 
 
 def read_note(text: Any, place: str) -> Note:
-    found = _NOTE.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
-        raise Flaw(place, "not a signed checkpoint")
+    found: Any = _NOTE.fullmatch(text) if isinstance(text, str) else None
+    require(found, place, "not a signed checkpoint")
     origin, size, root, block, block_hash, signatures = found.groups()
     lines = [line.split(" ")[1:] for line in signatures[:-1].split("\n")]
-    stated = (origin, int(size), _base64(root, place).hex(), int(block), block_hash)
+    stated = (origin, int(size), b64decode(root).hex(), int(block), block_hash)
     body, place = text[: found.start(6) - 1].encode(), f"{place} (checkpoint of size {size})"
-    return Note(place, stated, body, [(name, _base64(c, place)) for name, c in lines])
+    return Note(place, stated, body, [(name, b64decode(content)) for name, content in lines])
 
 
-def _base64(text: str, place: str) -> bytes:
-    try:
-        content = base64.b64decode(text, validate=True)
-    except ValueError:
-        content = b""
-    require(content and base64.b64encode(content).decode() == text, place, f"bad base64 {text!r}")
-    return content
-
-
-def read_trust(path: Path, place: str) -> tuple[dict[tuple[str, bytes], bytes], list[Note]]:
+def read_trust(path: Path) -> tuple[dict[tuple[str, bytes], bytes], list[Note]]:
     """Keys and checkpoints of a file; empty lines and lines with # are passed over."""
-    keys, notes, text = {}, [], path.read_bytes().decode()
-    if _NOTE.fullmatch(text):
-        return {}, [read_note(text, place)]
-    for line in filter(None, text.split("\n")):
+    keys, notes, place, text = {}, [], path.name, path.read_bytes().decode()
+    lines = [_write(text)] if _NOTE.fullmatch(text) else text.split("\n")
+    for line in filter(None, lines):
         if line.startswith('"'):
             notes.append(read_note(read_canonical(line.encode(), place), place))
         elif not line.startswith("#"):
-            name, _, rest = line.partition("+")
-            content = _base64(rest[9:], place)
-            key_id = hashlib.sha256(name.encode() + b"\n" + content).digest()[:4]
-            fits = len(content) == 33 and content[0] == 1 and rest[:9] == f"{key_id.hex()}+"
+            found = _KEY.fullmatch(line)
+            name, given_id, content = found.groups() if found else ("", "", "")
+            key = b64decode(content)
+            key_id = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
+            fits = len(key) == 33 and key[0] == 1 and given_id == key_id.hex()
             require(fits, place, f"{line!r} is not a key name+id+base64, or its id is wrong")
-            keys[name, key_id] = content[1:]
+            keys[name, key_id] = key[1:]
     require(keys or notes, place, "holds neither a public key nor a checkpoint")
     return keys, notes
 
@@ -269,186 +201,155 @@ def grow(peaks: list[bytes], size: int, leaf: bytes) -> None:
     peaks.append(leaf)
 
 
-def root_of(peaks: list[bytes]) -> bytes:
-    joined = peaks[-1]
-    for peak in peaks[-2::-1]:
-        joined = _node(peak, joined)
-    return joined
-
-
 def root_by_proof(leaf: bytes, index: int, size: int, proof: list[str]) -> bytes:
     """The root that an inclusion proof leads to; empty when the proof has a wrong length."""
     if size <= 1 or not proof:
         return leaf if size == 1 and not proof else b""
     left, sibling = 1 << ((size - 1).bit_length() - 1), bytes.fromhex(proof[-1])
-    if index < left:
-        return _node(root_by_proof(leaf, index, left, proof[:-1]), sibling)
-    return _node(sibling, root_by_proof(leaf, index - left, size - left, proof[:-1]))
+    inner = root_by_proof(leaf, index % left, left if index < left else size - left, proof[:-1])
+    return _node(inner, sibling) if index < left else _node(sibling, inner)
 
 
 # --- the bundle ---
 _STREAMS = ("records.jsonl", "index.jsonl", "blocks.jsonl", "checkpoints.jsonl", "proofs.jsonl")
-_NOT_JUDGED = re.compile(r"cosignatures\.jsonl|(tokens|copies)/.+")
-_OTHERS = re.compile(r"fields\.md|README\.txt|verifier\.py|blobs/[0-9a-f]{64}")
+_OTHERS = {"fields.md", "README.txt", "verifier.py", "cosignatures.jsonl"}
+_NOT_JUDGED = ("tokens/", "copies/", "cosignatures.jsonl")
 _START = {"number": -1, "end": 0, "hash": "0" * 64, "epoch": 0, "sealed_at": ""}
 
 
-def check_chain(header: dict[str, Any], before: dict[str, Any], place: str) -> None:
-    """Check a header against the one before it."""
-    same = ["epoch", "system_identifier", "timeline"] if before["end"] else ["epoch"]
-    expected = {"number": before["number"] + 1, "first_sequence": before["end"]}
-    expected.update(tree_size=header["end"], previous=before["hash"])
-    if not before["end"] or header["epoch"] != before["epoch"] + 1:
-        expected.update({name: before[name] for name in same})
-        expected["transaction_from"] = before.get("transaction_below", header["transaction_from"])
-    for name, value in expected.items():
-        require(header[name] == value, place, f"{name} is {header[name]}, but must be {value}")
-    require(header["count"] > 0, place, "holds no record")
-    require(header["sealed_at"] >= before["sealed_at"], place, "is sealed before the last block")
-    is_range = int(header["transaction_from"]) < int(header["transaction_below"])
-    require(is_range, place, "transaction_from is not below transaction_below")
-
-
 class Check:
-    """One pass over a bundle; every step raises Flaw at the first thing that is wrong."""
+    """One pass over a bundle; ``heads`` are the next lines of its files, read by ``take``."""
 
-    def __init__(self, folder: Path, trust: Path | None, stack: ExitStack) -> None:
-        self.folder, self.records_checked, self.peaks = folder, 0, []
-        raw = (folder / "manifest.json").read_bytes()
-        listed = (folder / "manifest.sha256").read_bytes() == b"%s  manifest.json\n" % sha256(
-            raw
-        ).encode()
-        require(listed, "manifest.json", "does not have the digest in manifest.sha256")
-        self.manifest = read_canonical(raw, "manifest.json", SHAPES["manifest.json"])
-        self.files, self.size = self.manifest["files"], self.manifest["tree_size"]
-        self.is_complete = self.manifest["scope"] == "complete"
-        self.uncited = {name for name in self.files if name.startswith("blobs/")}
-        names = _STREAMS[:4] if self.is_complete else _STREAMS
+    def __init__(self, folder: Path, trusted: dict, earlier: list[Note]) -> None:
+        self.folder, self.earlier = folder, earlier
+        self.peaks: list[bytes] = []
+        raw, place = (folder / "manifest.json").read_bytes(), "manifest.json"
+        listed = f"{hashlib.sha256(raw).hexdigest()}  {place}\n".encode()
+        same = (folder / "manifest.sha256").read_bytes() == listed
+        require(same, place, "does not have the digest in manifest.sha256")
+        manifest = read_canonical(raw, place, place)
+        self.files, self.scope = manifest["files"], manifest["scope"]
+        self.origin, self.size, self.records = manifest["origin"], manifest["tree_size"], 0
+        names = _STREAMS if self.scope == "selection" else _STREAMS[:4]
         self.check_names({*names, "keys.txt"})
-        self.keys, _ = read_trust(folder / "keys.txt", "keys.txt")
-        self.trusted, self.earlier = read_trust(trust, str(trust)) if trust else ({}, [])
-        for note in [] if self.trusted else self.earlier:  # who signed it is the ledger's key
-            self.trusted = {
-                **self.trusted,
-                **{key: self.keys[key] for key in note.signers(self.keys)},
-            }
+        self.keys, _ = read_trust(folder / "keys.txt")
+        self.known, self.trusted = {**self.keys, **trusted}, set(trusted)
+        for note in () if trusted else earlier:  # a key that signed it is the ledger's
+            self.trusted |= signers(note, self.keys)
             require(self.trusted, note.place, "is trusted, but signed by no key of keys.txt")
-        self.final = self.read_final()
-        self.lines = {name: Lines(folder, name, stack) for name in names}
-        self.records, self.index, self.blocks, self.notes, *_ = self.lines.values()
+        with (folder / "checkpoints.jsonl").open("rb") as file:  # proofs are checked against this
+            last, place = b"".join(deque(file, 1)).rstrip(b"\n"), "the last of checkpoints.jsonl"
+        self.final = read_note(read_canonical(last, place), place)
+        self.lines = {name: lines_of(folder / name) for name in names}
+        self.heads = {name: next(lines) for name, lines in self.lines.items()}
+
+    def take(self, name: str, wanted: str = "a line") -> tuple[str, bytes, Any]:
+        head = self.heads[name]
+        require(head[2] is not None, head[0], f"the file ends here, {wanted} is missing")
+        self.heads[name] = next(self.lines[name])
+        return head
 
     def check_names(self, wanted: set[str]) -> None:
         """Exactly the files of the manifest are there, and each has a place in the format."""
-        found = set()
-        for path in sorted(self.folder.rglob("*")):
-            name = path.relative_to(self.folder).as_posix()
-            require(not path.is_symlink(), name, "is a link, not a file")
-            found |= {name} if path.is_file() else set()
-        for name in sorted((found - {"manifest.json", "manifest.sha256"}) ^ self.files.keys()):
-            what = "is not listed in manifest.json" if name in found else "is missing"
-            raise Flaw(name, what)
-        for name in sorted(wanted - found):
-            raise Flaw(name, "is missing, and manifest.json does not list it")
-        for name in sorted(self.files.keys() - wanted):
-            known = _OTHERS.fullmatch(name) or _NOT_JUDGED.fullmatch(name)
+        paths = {path.relative_to(self.folder).as_posix(): path for path in self.folder.rglob("*")}
+        present = {name for name in paths if paths[name].is_symlink() or not paths[name].is_dir()}
+        present -= {"manifest.json", "manifest.sha256"}
+        for name in sorted(present | self.files.keys() | wanted):
+            require(name in self.files, name, "is not listed in manifest.json")
+            require(name in paths and not paths[name].is_symlink(), name, "is missing, or a link")
+            known = name in wanted | _OTHERS or name.startswith(("blobs/", *_NOT_JUDGED))
             require(known, name, "has no place in a bundle of this version")
 
-    def read_final(self) -> Note:
-        """The last checkpoint, read ahead because proofs are checked against its root."""
-        last = b""
-        with (self.folder / "checkpoints.jsonl").open("rb") as lines:
-            for line in lines:
-                last = line
-        place = "checkpoints.jsonl, last line"
-        note = read_note(read_canonical(last.rstrip(b"\n"), place), place)
-        require(note.stated[1] == self.size, place, "does not cover tree_size of manifest.json")
-        return note
-
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Result:
+        """Check it all; every step raises Flaw at the first thing that is wrong."""
         header: dict[str, Any] = _START
-        while self.blocks.head is not None:
+        while self.heads["blocks.jsonl"][2] is not None:
             header = self.check_block(header)
-        for lines in self.lines.values():
-            require(lines.head is None, lines.place, "belongs to no block of the bundle")
-        require(header["end"] == self.size, "blocks.jsonl", "does not end at the last checkpoint")
+        for place, _, head in self.heads.values():
+            require(head is None, place, "belongs to no block of the bundle")
+        ends = {header["end"], self.final.stated[1], self.size}
+        require(len(ends) == 1, "manifest.json", "tree_size is not where blocks, checkpoints end")
         for note in self.earlier:
             raise Flaw(note.place, "trusted, but the bundle ends before it: records were cut off")
-        for name in sorted(self.uncited):
-            raise Flaw(name, "is cited by no record")
-        self.check_digests()
-        names = sorted({name for name, _ in self.final.signers(self.trusted)})
-        return {
-            "scope": self.manifest["scope"],
-            "records": self.records_checked,
-            "blocks": header["number"] + 1,
-            "tree_size": self.size,
-            "proved_by": names,
-            "not_judged": sorted(filter(_NOT_JUDGED.fullmatch, self.files)),
-        }
+        for name, listed in sorted(self.files.items()):
+            digest = hashlib.sha256()
+            with (self.folder / name).open("rb") as file:
+                for part in iter(lambda: file.read(MAX_LINE), b""):
+                    digest.update(part)
+            require(digest.hexdigest() == listed, name, "does not have the digest in manifest.json")
+            require(name[:6] != "blobs/" or name[6:] == listed, name, "is not named by its digest")
+        by = sorted({name for name, _ in signers(self.final, self.known) & self.trusted})
+        kept = [name for name in sorted(self.files) if name.startswith(_NOT_JUDGED)]
+        blocks, facts = header["number"] + 1, {"scope": self.scope, "records": self.records}
+        facts.update(blocks=blocks, tree_size=self.size, proved_by=by, not_judged=kept)
+        text = "".join(f"digest fits, content not judged: {name}\n" for name in kept)
+        text += f"{self.scope}: {self.records} records, {blocks} blocks, tree size {self.size}: "
+        text += f"origin proved by key {', '.join(by)}" if by else "consistent, origin not proved"
+        return Result(True, text, facts)
 
     def check_block(self, before: dict[str, Any]) -> dict[str, Any]:
-        place, line, header = self.blocks.take()
+        """Check a header against the one before it, then its records and checkpoints."""
+        place, line, header = self.take("blocks.jsonl")
         header["end"] = header["first_sequence"] + header["count"]
         header["hash"] = hashlib.sha256(b"\x02" + line).hexdigest()
-        place = f"{place} (block {header['number']})"
-        check_chain(header, before, place)
-        require(header["origin"] == self.manifest["origin"], place, "has another origin")
-        following = self.index.head[1]["sequence"] if self.index.head else header["end"]
-        if self.is_complete or following < header["end"]:
-            self.check_entries(header, header["epoch"] != before["epoch"], place)
-        same = not self.is_complete or root_of(self.peaks).hex() == header["root"]
-        require(same, place, "root is not the root of the leaves up to this block")
+        place, opens = f"{place} (block {header['number']})", header["epoch"] == before["epoch"] + 1
+        must = {"origin": self.origin, "number": before["number"] + 1, "previous": before["hash"]}
+        must.update(first_sequence=before["end"], tree_size=header["end"])
+        if not opens or not before["end"]:  # one epoch lives in one cluster
+            same = ("epoch", "system_identifier", "timeline", "transaction_from")
+            must.update({name: before.get(name, header[name]) for name in same})
+        for name, value in must.items():
+            require(header[name] == value, place, f"{name} is {header[name]}, but must be {value}")
+        require(header["sealed_at"] >= before["sealed_at"], place, "is sealed before the last one")
+        following = self.heads["index.jsonl"][2]
+        if self.scope == "complete" or (following and following["sequence"] < header["end"]):
+            self.check_entries(header, opens, place)
+        if self.scope == "complete":
+            root = reduce(lambda right, left: _node(left, right), self.peaks[::-1]).hex()
+            require(root == header["root"], place, "root is not that of the leaves so far")
         self.check_notes(header)
-        return header
+        return {**header, "transaction_from": header["transaction_below"]}  # where the next begins
 
     def check_entries(self, header: dict[str, Any], opens: bool, block: str) -> None:
         """Check the index lines of one block, and those of its records that are in the bundle."""
-        index, records, shown, before = hashlib.sha256(), hashlib.sha256(), 0, (-1, "")
+        index, records, shown, order = hashlib.sha256(), hashlib.sha256(), -self.records, (-1, "")
         low, high = int(header["transaction_from"]), int(header["transaction_below"])
         for sequence in range(header["first_sequence"], header["end"]):
-            place, line, entry = self.index.take(f"sequence {sequence}")
+            place, line, entry = self.take("index.jsonl", f"sequence {sequence}")
             require(entry["sequence"] == sequence, place, f"sequence {sequence} must stand here")
+            leaf, before = bytes.fromhex(entry["leaf"]), order
             order = (int(entry["transaction"]), entry["id"])
             require(low <= order[0] < high, place, "its transaction is outside its block's range")
             require(before < order, place, "is not in the order of (transaction, id)")
-            before, leaf = order, bytes.fromhex(entry["leaf"])
             index.update(line + b"\n")
-            if self.is_complete:
+            if self.scope == "complete":
                 grow(self.peaks, sequence, leaf)
-            if self.is_complete or self.is_next(sequence):
-                opening = opens and sequence == header["first_sequence"]
-                records.update(self.check_record(leaf, sequence, opening) + b"\n")
-                shown += 1
-        fits = index.hexdigest() == header["index_digest"]
-        require(
-            fits, block, f"index_digest does not fit index.jsonl up to line {self.index.number - 1}"
-        )
+            elif (self.heads["proofs.jsonl"][2] or {}).get("sequence") != sequence:
+                continue
+            opening = opens and sequence == header["first_sequence"]
+            records.update(self.check_record(leaf, sequence, opening) + b"\n")
+        shown += self.records
+        require(index.hexdigest() == header["index_digest"], block, "index_digest does not fit")
         fits = shown < header["count"] or records.hexdigest() == header["records_digest"]
         require(fits, block, "records_digest does not fit records.jsonl")
-        require(shown, block, "is in index.jsonl, but none of its records was selected")
+        require(shown, block, "has index lines, but no record, in the bundle")
 
-    def check_record(self, leaf: bytes, sequence: int, opens_epoch: bool) -> bytes:
-        place, line, payload = self.records.take(f"the record with sequence {sequence}")
+    def check_record(self, leaf: bytes, sequence: int, opens: bool) -> bytes:
+        place, line, payload = self.take("records.jsonl", f"the record with sequence {sequence}")
         place = f"{place} (sequence {sequence})"
         fits = hashlib.sha256(b"\x00" + line).digest() == leaf
         require(fits, place, "payload does not match its leaf in index.jsonl")
         require(len(line) <= MAX_PAYLOAD, place, f"is longer than {MAX_PAYLOAD} bytes")
-        is_fork = payload["kind"] == FORK_KIND
-        require(is_fork or not opens_epoch, place, "opens an epoch, but is no fork record")
-        for name in (f"blobs/{blob}" for blob in payload["blobs"]):
-            require(name in self.files, place, f"cites {name}, which is missing")
-            self.uncited.discard(name)
-        if not self.is_complete:
-            proof_place, _, proof = self.lines["proofs.jsonl"].take()
+        is_fork = payload["kind"] == "audit.ledger.forked"
+        require(is_fork or not opens, place, "opens an epoch, but is no fork record")
+        for blob in payload["blobs"]:
+            require(f"blobs/{blob}" in self.files, place, f"cites blob {blob}, which is missing")
+        if self.scope == "selection":
+            proof_place, _, proof = self.take("proofs.jsonl")
             root = root_by_proof(leaf, sequence, self.size, proof["hashes"]).hex()
-            require(root == self.final.stated[2], proof_place, "does not lead to the last root")
-        self.records_checked += 1
+            require(root == self.final.stated[2], proof_place, "does not lead to the root")
+        self.records += 1
         return line
-
-    def is_next(self, sequence: int) -> bool:
-        """Whether the next proof is for this sequence, so that its record is in the bundle."""
-        head = self.lines["proofs.jsonl"].head
-        return head is not None and head[1]["sequence"] == sequence
 
     def check_notes(self, header: dict[str, Any]) -> None:
         """Check the checkpoints, of the bundle and trusted ones, that name this block."""
@@ -456,53 +357,27 @@ class Check:
         for note in [note for note in self.earlier if note.stated[3] == header["number"]]:
             require(note.stated == stated, note.place, "trusted, but not a prefix of this ledger")
             self.earlier.remove(note)
-        while self.notes.head is not None:
-            note = read_note(self.notes.head[1], self.notes.place)
+        while (head := self.heads["checkpoints.jsonl"])[2] is not None:
+            note = read_note(head[2], head[0])
             if note.stated[3] > header["number"]:
                 break
             require(note.stated == stated, note.place, f"is not about block {header['number']}")
-            signed = note.signers({**self.keys, **self.trusted})
+            signed = signers(note, self.known)
             require(signed & self.keys.keys(), note.place, "is signed by no key of keys.txt")
-            proved = not self.trusted or signed & self.trusted.keys()
-            require(proved, note.place, "is signed by no trusted key")
-            self.notes.take()
-
-    def check_digests(self) -> None:
-        read = {name: lines.digest.hexdigest() for name, lines in self.lines.items()}
-        for name, listed in sorted(self.files.items()):
-            digest = read.get(name) or digest_of(self.folder / name)
-            require(digest == listed, name, "does not have the digest in manifest.json")
-            named = not name.startswith("blobs/") or name[6:] == digest
-            require(named, name, "its content does not have the digest of its name")
-
-
-def digest_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for part in iter(lambda: file.read(1 << 20), b""):
-            digest.update(part)
-    return digest.hexdigest()
+            require(
+                not self.trusted or signed & self.trusted, note.place, "no trusted key signed it"
+            )
+            self.take("checkpoints.jsonl")
 
 
 def verify(folder: Path | str, trust: Path | str | None = None) -> Result:
-    """Check a bundle. Raises Flaw or OSError when the file of ``trust`` cannot be used."""
-    trusted = Path(trust) if trust else None
-    if trusted:
-        read_trust(trusted, str(trusted))
+    """Check a bundle. Raises Flaw, OSError or ValueError if the file ``trust`` cannot be used."""
+    trusted, earlier = read_trust(Path(trust)) if trust else ({}, [])
     try:
-        with ExitStack() as stack:
-            facts = Check(Path(folder), trusted, stack).run()
-    except Flaw as flaw:
-        place, what = flaw.args
-    except (OSError, ValueError, RecursionError) as error:
-        place, what = str(folder), f"cannot be read: {error}"
-    else:
-        kept = [f"digest fits, content not judged: {name}\n" for name in facts["not_judged"]]
-        by = f"origin proved by key {', '.join(facts['proved_by'])}"
-        text = "{scope}: {records} records checked, {blocks} blocks, tree size {tree_size}: "
-        verdict = by if facts["proved_by"] else "consistent, origin not proved"
-        return Result(True, "".join(kept) + text.format(**facts) + verdict, facts)
-    return Result(False, f"FLAW {place}: {what}", {"place": place, "what": what})
+        return Check(Path(folder), trusted, earlier).run()
+    except (Flaw, OSError, ValueError) as error:
+        place, what = error.args if isinstance(error, Flaw) else (str(folder), str(error))
+        return Result(False, f"FLAW {place}: {what}", {"place": place, "what": what})
 
 
 def main() -> int:
@@ -511,12 +386,11 @@ def main() -> int:
     parser.add_argument("--trust", type=Path, metavar="FILE", help="public keys or a checkpoint")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON line")
     given = parser.parse_args()
-    if not given.folder.is_dir():
-        parser.error(f"{given.folder} is not a folder")
     try:
+        next(given.folder.iterdir(), None)
         result = verify(given.folder, given.trust)
     except (Flaw, OSError, ValueError) as error:
-        parser.error(f"--trust: {error}")
+        parser.error(str(error))
     print(json.dumps({"ok": result.ok, **result.facts}) if given.json else result.text)
     return 0 if result.ok else 1
 

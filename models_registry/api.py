@@ -2,6 +2,7 @@
 
 from models_registry.artifacts import (
     ArtefactRefused,
+    data_set_digest,
     digest_of,
     fetch,
     frozen,
@@ -27,7 +28,17 @@ from models_registry.lifecycle import (
     shared_batches,
 )
 from models_registry.models import ModelVersion, TwinModel
-from models_registry.standing import NotInForce, history, in_force, load, require_in_force
+from models_registry.standing import (
+    NotInForce,
+    Step,
+    find,
+    history,
+    in_force,
+    load,
+    released_by,
+    require_in_force,
+    test_set,
+)
 from models_registry.versions import (
     ActRefused,
     attach_scores,
@@ -37,6 +48,7 @@ from models_registry.versions import (
     put_in_force,
     refusals,
     retire,
+    scores_of,
     specify,
     suspend,
     train,
@@ -56,15 +68,18 @@ __all__ = [
     "ModelVersion",
     "NotInForce",
     "Phase",
+    "Step",
     "TransitionRefused",
     "TwinModel",
     "Verdict",
     "as_told",
     "attach_scores",
     "attach_training",
+    "data_set_digest",
     "digest_of",
     "draft",
     "fetch",
+    "find",
     "frozen",
     "history",
     "in_force",
@@ -77,11 +92,14 @@ __all__ = [
     "read_frozen",
     "read_scores",
     "refusals",
+    "released_by",
     "require_in_force",
     "retire",
+    "scores_of",
     "shared_batches",
     "specify",
     "suspend",
+    "test_set",
     "train",
     "validate",
     "verify",

@@ -45,9 +45,18 @@ def fetch(digest: str) -> dict[str, Any]:
     return _decoded(content, f"artefact {digest}")
 
 
+def data_set_digest(data: DataSet) -> str:
+    """Return the digest of a data set's description, as rows and scores cite it."""
+    return digest_of(_described(data))
+
+
 def put_data_set(data: DataSet) -> str:
     """Keep the description of a training or test set and return its digest."""
-    return put({"package": data.package, "batches": dict(data.batches)})
+    return put(_described(data))
+
+
+def _described(data: DataSet) -> dict[str, Any]:
+    return {"package": data.package, "batches": dict(data.batches)}
 
 
 def fetch_data_set(digest: str) -> DataSet | None:

@@ -95,7 +95,7 @@ def read(content: Any) -> Card:
 
 def as_told(card: Card) -> dict[str, Any]:
     """Return the JSON object that ``read`` takes."""
-    return asdict(card)
+    return json.loads(json.dumps(asdict(card)))  # lists for tuples
 
 
 def outside(card: Card, inputs: Mapping[str, float]) -> list[str]:
@@ -115,15 +115,16 @@ def outside(card: Card, inputs: Mapping[str, float]) -> list[str]:
 
 
 def read_scores(content: Any) -> dict[str, Any]:
-    """Return checked scores: ``{"package", "batches", "metrics": {name: {...}}}``.
+    """Return checked scores: ``{"data_set", "batches", "metrics": {name: {...}}}``.
 
-    Each metric holds ``value`` and ``unit`` and, where there are any, ``baselines`` (name ->
-    value) of naive forecasts on the same samples. All values are decimal texts.
+    ``data_set`` is the digest of the described set they were computed on. Each metric holds
+    ``value`` and ``unit`` and, where there are any, ``baselines`` (name -> value) of naive
+    forecasts on the same samples. All values are decimal texts.
     """
     told = _object(content, "scores")
     flaws = []
-    if not _is_digest(told.get("package")):
-        flaws.append("package must be the SHA-256 (hex) of the scored package")
+    if not _is_digest(told.get("data_set")):
+        flaws.append("data_set must be the SHA-256 (hex) of the scored set's description")
     if not isinstance(told.get("batches"), int) or told["batches"] < 1:
         flaws.append("batches must be the number of scored batches")
     metrics = told.get("metrics")
@@ -152,14 +153,14 @@ def _verdict(criterion: Criterion, entry: Mapping[str, Any] | None) -> Verdict:
 
 def _object(content: Any, what: str) -> dict[str, Any]:
     if isinstance(content, str | bytes):
-        if len(content) > LARGEST:
-            raise CardRefused(f"{what}: {len(content)} bytes, at most {LARGEST} are kept")
         try:
             content = json.loads(content)
         except ValueError as error:
             raise CardRefused(f"{what}: not JSON: {error}") from error
     if not isinstance(content, dict):
         raise CardRefused(f"{what}: must be a JSON object")
+    if (size := len(json.dumps(content, ensure_ascii=False).encode())) > LARGEST:
+        raise CardRefused(f"{what}: {size} bytes, at most {LARGEST} are kept")
     return content
 
 

@@ -54,7 +54,8 @@ class Facts:
     test_openings: int = 0
     training: DataSet | None = None
     test: DataSet | None = None
-    scored_package: str | None = None  # package digest that stands in the scores
+    test_set: str | None = None  # digest of the locked test set
+    scored_set: str | None = None  # digest of the set that stands in the scores
     unmet_criteria: tuple[str, ...] = field(default=())
 
 
@@ -146,10 +147,9 @@ def has_scores(facts: Facts) -> str | None:
 
 
 def is_scored_on_the_test_set(facts: Facts) -> str | None:
-    if facts.scored_package is None or facts.test is None:
+    if facts.scored_set is None or facts.scored_set == facts.test_set:
         return None
-    told = f"its scores come from package {facts.scored_package[:12]}, not from the locked test set"
-    return None if facts.scored_package == facts.test.package else told
+    return f"its scores come from data set {facts.scored_set[:12]}, not from the locked test set"
 
 
 def meets_criteria(facts: Facts) -> str | None:

@@ -13,7 +13,7 @@ from django.db import connection
 
 from audit import api as audit
 from models_registry import artifacts
-from models_registry.lifecycle import Phase
+from models_registry.lifecycle import DataSet, Phase
 from models_registry.models import ModelVersion, TwinModel
 
 LABEL = "models_registry.modelversion"
@@ -109,6 +109,29 @@ def has_verified(version: ModelVersion, person: Any) -> bool:
         and any(signature.signer_id == person.pk for signature in step.signatures)
         for step in history(version)
     )
+
+
+def find(name: str, *, template: str, scope: str | None = None) -> ModelVersion | None:
+    """Return the version of a name; raises LookupError when several assets have one."""
+    found = ModelVersion.objects.filter(name=name, model__template=template)
+    found = found.filter(model__scope=scope) if scope else found
+    rows = list(found.select_related("model", "record"))
+    if len(rows) > 1:
+        scopes = ", ".join(sorted(row.model.scope for row in rows))
+        raise LookupError(f"{template} has a version {name} for {scopes}: name the asset")
+    return rows[0] if rows else None
+
+
+def test_set(version: ModelVersion) -> DataSet | None:
+    """Return the locked test set of a version, None when it has none."""
+    return artifacts.fetch_data_set(version.test_digest)
+
+
+def released_by(version: ModelVersion) -> set[UUID]:
+    """Return the people whose signature put this version in force the last time."""
+    kind = "models_registry.version.put_in_force"
+    releases = [step for step in history(version) if step.kind == kind]
+    return {signature.signer_id for step in releases[-1:] for signature in step.signatures}
 
 
 def _model(scope: str, template: str | None) -> TwinModel | None:

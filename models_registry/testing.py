@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from audit import api as audit
-from models_registry import versions
+from models_registry import artifacts, versions
 from models_registry.lifecycle import DataSet, Phase
 from models_registry.models import ModelVersion
 
@@ -13,7 +13,7 @@ TEST = DataSet("b" * 64, {"B-8": "8" * 64, "B-9": "9" * 64})
 ARTEFACT = {"format": 1, "parameters": {"growth": {"unit": "1/h", "value": "0.031"}}}
 EQUATIONS = "e" * 64
 SCORES = {
-    "package": TEST.package,
+    "data_set": artifacts.data_set_digest(TEST),
     "batches": 2,
     "metrics": {
         "viable_cell_density.rmse": {

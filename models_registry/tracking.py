@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
@@ -81,7 +82,11 @@ def database_address() -> str:
 
 
 def connect(address: str) -> Any:
-    """Return a client; the first one ever makes MLflow's tables, which takes seconds."""
+    """Return a client; the first one ever makes MLflow's tables, which takes seconds.
+
+    Whether the database answers is asked here: MLflow itself would try for minutes.
+    """
+    psycopg.connect(address.replace("+psycopg", "", 1), connect_timeout=5).close()
     os.environ.update(ENVIRONMENT)
     from mlflow import MlflowClient
 
@@ -102,13 +107,12 @@ def feed(client: Any, version: ModelVersion) -> None:
     if version.artefact_digest and known.get("artefact_digest") != version.artefact_digest:
         content = audit.encode(artifacts.fetch(version.artefact_digest)).decode()
         client.log_text(run.info.run_id, content, ARTEFACT)
-    for metric, value in _metrics(version):
-        client.log_metric(run.info.run_id, metric, value)
-    for key, value in tags.items():
-        client.set_tag(run.info.run_id, key, value)
+    for metric, reached in _metrics(version):
+        client.log_metric(run.info.run_id, metric, reached)
     entry = _entry_of(client, name, version) or _new_entry(client, name, run, version)
-    for key, value in tags.items():
-        client.set_model_version_tag(name, entry.version, key, value)
+    for key, text in tags.items():
+        client.set_tag(run.info.run_id, key, text)
+        client.set_model_version_tag(name, entry.version, key, text)
 
 
 def _feed_one(client: Any, version: ModelVersion) -> str | None:

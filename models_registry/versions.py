@@ -161,7 +161,7 @@ def attach_scores(
         version_id,
         "attach_scores",
         actor=actor,
-        known={"scored_package": checked["package"]},
+        known={"scored_set": checked["data_set"]},
         fields={"scores": audit.encode(checked).decode()},
     )
 
@@ -283,7 +283,7 @@ def _moved(
 
 def view_of(version: ModelVersion, action: str) -> dict[str, Any]:
     """Return the document that a person is shown, and signs, for an act on a version."""
-    verdicts = cards.judge(cards.read(version.card), _scores(version))
+    verdicts = cards.judge(cards.read(version.card), scores_of(version))
     predecessor = _predecessor(version) if action == "put_in_force" else None
     return {
         "act": action,
@@ -294,7 +294,8 @@ def view_of(version: ModelVersion, action: str) -> dict[str, Any]:
     }
 
 
-def _scores(version: ModelVersion) -> dict[str, Any] | None:
+def scores_of(version: ModelVersion) -> dict[str, Any] | None:
+    """Return the scores on the locked test set, None before there are any."""
     return cards.read_scores(version.scores) if version.scores else None
 
 
@@ -303,7 +304,7 @@ def facts_about(
 ) -> Facts:
     """Gather what the guards look at, as it stands in this transaction."""
     card = cards.read(version.card)
-    scores = _scores(version)
+    scores = scores_of(version)
     person = person if isinstance(person, audit.User) else None
     return Facts(
         signer_roles=frozenset(person.roles() if person else ()),
@@ -318,7 +319,8 @@ def facts_about(
         test_openings=version.test_openings,
         training=artifacts.fetch_data_set(version.training_digest),
         test=artifacts.fetch_data_set(version.test_digest),
-        scored_package=scores["package"] if scores else None,
+        test_set=version.test_digest or None,
+        scored_set=scores["data_set"] if scores else None,
         unmet_criteria=tuple(
             str(verdict) for verdict in cards.judge(card, scores) if not verdict.is_met
         ),

@@ -1,9 +1,12 @@
 """OQ-AUD: the record store does on this installation what it was built for."""
 
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import pyotp
 from django.db import Error, connection, transaction
 
 from audit import api as audit
@@ -149,6 +152,64 @@ def a_regulated_row_is_what_its_record_says(run: Run) -> None:
         person.save(record=record)
     found = audit.User.objects.filter(username="oq-probe").count()
     run.expect("persons stored by this step", found, equals=0)
+
+
+@protocol.step("OQ-AUD-090", verifies=["URS-SIG-001", "URS-SIG-002", "URS-SIG-005"], risk="high")
+def a_signature_needs_both_components_and_a_fresh_code(run: Run) -> None:
+    """A record is signed with password and code; the code and its proof serve once."""
+    run.instruct("Enter a person for this step, with a password and a code secret of chance.")
+    with signer_of_this_step() as (signer, password, codes):
+        run.instruct("Prove with a wrong password, then with both components, and sign a record.")
+        with run.refusal("a wrong password", by=audit.SignatureRefused, naming="not accepted"):
+            audit.prove(signer, password=f"not {password}", code="000000")
+        code = codes.now()
+        proof = audit.prove(signer, password=password, code=code)
+        record = signed_probe(run, signer, proof)
+        shown = audit.signatures_of(record)
+        told = [(s.printed_name, s.meaning, s.is_valid) for s in shown]
+        run.expect("signatures", told, equals=[(signer.printed_name, "Verification", True)])
+
+        run.instruct("Use the code, and the proof, a second time.")
+        with run.refusal("a used code", by=audit.SignatureRefused, naming="used before"):
+            audit.prove(signer, password=password, code=code)
+        with run.refusal("a used proof", by=audit.SignatureRefused, naming="another signature"):
+            signed_probe(run, signer, proof)
+        run.expect("signatures afterwards", len(audit.signatures_of(record)), equals=1)
+    signer.refresh_from_db()
+    run.expect("the person of this step may still sign in", signer.is_active, equals=False)
+
+
+def signed_probe(run: Run, signer: audit.User, proof: audit.SigningProof) -> audit.Record:
+    """Append one record and sign it, in one transaction."""
+    with transaction.atomic():
+        record = audit.append(stream="oq", kind="oq.probe.signed", actor=run.actor, data=CONTENT)
+        audit.sign(
+            record,
+            signer=signer,
+            proof=proof,
+            meaning="verification",
+            reason="a step of OQ-AUD",
+            view={"probe": str(record.pk)},
+        )
+    return record
+
+
+@contextmanager
+def signer_of_this_step() -> Iterator[tuple[audit.User, str, pyotp.TOTP]]:
+    """Enter a person with components that nobody else knows; deactivate them afterwards.
+
+    The operating system's user does it, as at the set-up of an installation; each act is a record.
+    """
+    who: dict[str, Any] = {"by": audit.os_user_actor(), "reason": "a step of OQ-AUD"}
+    name, password = f"oq-{secrets.token_hex(6)}", secrets.token_urlsafe(24)
+    signer = audit.create_person(name, f"OQ-AUD signer {name}", **who)
+    try:
+        audit.set_password(signer, password, **who)
+        codes = pyotp.TOTP(audit.enrol_code(signer, **who))
+        audit.grant_role(signer, audit.Role.VALIDATION_ENGINEER, **who)
+        yield signer, password, codes
+    finally:
+        audit.change_person(signer, is_active=False, **who)
 
 
 def verified_with_a_checkpoint() -> audit.Verification:

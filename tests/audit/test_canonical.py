@@ -21,6 +21,7 @@ VALUES = st.recursive(
     st.none() | st.booleans() | INTEGERS | TEXTS,
     lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner),
 )
+PARIS = timezone(timedelta(hours=1))
 DOUBLES = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -84,7 +85,7 @@ def test_nesting_ends_at_the_limit():
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (datetime(2026, 1, 31, 10, 15, tzinfo=timezone(timedelta(hours=1))), "2026-01-31T09:15:00.000000Z"),
+        (datetime(2026, 1, 31, 10, 15, tzinfo=PARIS), "2026-01-31T09:15:00.000000Z"),
         (datetime(2026, 1, 31, 9, 15, 0, 7, tzinfo=UTC), "2026-01-31T09:15:00.000007Z"),
         (UUID("0190F3B4-0000-7000-8000-0000000000AB"), "0190f3b4-0000-7000-8000-0000000000ab"),
         (Decimal("253.150"), "253.150"),
@@ -92,7 +93,7 @@ def test_nesting_ends_at_the_limit():
         (b"\x00\xff", "00ff"),
         (Phase.IN_FORCE, "in_force"),
     ],
-)  # fmt: skip
+)
 def test_times_identifiers_decimals_and_bytes_are_written_as_text(value, text):
     assert canonical.decode(canonical.encode({"x": value})) == {"x": text}
 

@@ -31,7 +31,8 @@ GOOD = Facts(
     test_openings=1,
     training=TRAINING,
     test=TEST,
-    scored_package=TEST.package,
+    test_set="c" * 64,
+    scored_set="c" * 64,
 )
 DRAFT = replace(GOOD, has_artefact=False, has_scores=False, test_openings=0, training=None)
 TRAINED = replace(GOOD, has_scores=False, test_openings=0)
@@ -131,10 +132,10 @@ REFUSED = [
     (Phase.TRAINED, "open_test_set", {"test_openings": 1}, "opened already"),
     (Phase.TRAINED, "attach_scores", {"test_openings": 0}, "opened 0 times, not once"),
     (Phase.TRAINED, "attach_scores", {"has_scores": True}, "recorded already"),
-    (Phase.TRAINED, "attach_scores", {"scored_package": "c" * 64}, "not from the locked test set"),
+    (Phase.TRAINED, "attach_scores", {"scored_set": "d" * 64}, "not from the locked test set"),
     (Phase.TRAINED, "verify", {"test_openings": 0}, "opened 0 times, not once"),
     (Phase.TRAINED, "verify", {"has_scores": False}, "no scores"),
-    (Phase.TRAINED, "verify", {"scored_package": "c" * 64}, "not from the locked test set"),
+    (Phase.TRAINED, "verify", {"scored_set": "d" * 64}, "not from the locked test set"),
     (Phase.TRAINED, "verify", {"unmet_criteria": ("rmse is 9, asked 8",)}, "rmse is 9, asked 8"),
     (Phase.IN_FORCE, "suspend", {"signer_roles": frozenset({"auditor"})}, "needs the role"),
 ]

@@ -142,7 +142,7 @@ def test_scores_on_other_data_are_refused(version_in, people):
     version = version_in(Phase.TRAINED)
     versions.open_test_set(version.pk, actor=people["validation_engineer"])
     with pytest.raises(versions.ActRefused, match="not from the locked test set"):
-        versions.attach_scores(version.pk, scores=testing.SCORES | {"package": "f" * 64})
+        versions.attach_scores(version.pk, scores=testing.SCORES | {"data_set": "f" * 64})
 
 
 @pytest.mark.requirement("URS-REG-003")
@@ -211,6 +211,12 @@ def test_only_a_version_in_force_may_advise(version_in, phase):
 def test_the_version_in_force_may_advise(version_in):
     version = version_in(Phase.IN_FORCE)
     assert standing.require_in_force("BR-101") == version
+
+
+@pytest.mark.requirement("URS-REG-004")
+def test_who_put_a_version_in_force_is_known(version_in, people):
+    assert standing.released_by(version_in(Phase.VALIDATED)) == set()
+    assert standing.released_by(version_in(Phase.IN_FORCE, name="v2")) == {people["qa_approver"].pk}
 
 
 @pytest.mark.requirement("URS-REG-004")

@@ -5,35 +5,26 @@ What a stream writes after its first answer is outside; it names its actor itsel
 
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 
-from audit import actors, sessions
+from audit import api as audit
+from audit.api import sessions
+from twin_core.config.middleware import EitherWay
 
 
-class Acting:
+class Acting(EitherWay):
     """Carries the person along; without a session the web process itself acts."""
 
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Any) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> Any:
-        if iscoroutinefunction(self):
-            return self.__acall__(request)
+    def respond(self, request: HttpRequest) -> Any:
         with acting(request, request.user):
             return self.get_response(request)
 
-    async def __acall__(self, request: HttpRequest) -> Any:
-        user = await request.auser()
-        with acting(request, user):
+    async def arespond(self, request: HttpRequest) -> Any:
+        with acting(request, await request.auser()):
             return await self.get_response(request)
 
 
 def acting(request: HttpRequest, user: Any) -> Any:
-    who = user if user.is_authenticated else actors.process_actor()
+    who = user if user.is_authenticated else audit.process_actor()
     key = request.session.session_key if user.is_authenticated else None
-    return actors.acting(who, session=sessions.short(key), address=sessions.address_of(request))
+    return audit.acting(who, session=sessions.short(key), address=sessions.address_of(request))

@@ -4,18 +4,21 @@ What a page fetches by itself (streams, polls) lies below ``/live/`` or says ``X
 it is answered while the session lives and never extends it.
 """
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import sync_to_async
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 
-from audit import sessions
+from audit.api import current_roles, sessions
+from twin_core.config.middleware import EitherWay
 
 LIVE, API = "/live/", "/api/"
+OWN = ("/account/", "/session/", "/live/session/")  # every person's
 
 
 def is_own(request: HttpRequest) -> bool:
@@ -23,25 +26,28 @@ def is_own(request: HttpRequest) -> bool:
     return not (request.path.startswith(LIVE) or request.headers.get("X-Background") == "1")
 
 
-class SessionLimits:
+class SessionLimits(EitherWay):
     """Ends sessions whose time is over, and notes a person's own requests in the others."""
 
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Any) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> Any:
-        if iscoroutinefunction(self):
-            return self.__acall__(request)
+    def respond(self, request: HttpRequest) -> Any:
         check(request)
         return self.get_response(request)
 
-    async def __acall__(self, request: HttpRequest) -> Any:
+    async def arespond(self, request: HttpRequest) -> Any:
         await sync_to_async(check)(request)
+        request.auser = partial(known_user, request)  # Django's asks the database from the loop
         return await self.get_response(request)
+
+
+async def known_user(request: HttpRequest) -> Any:
+    """Return the user that ``check`` has read already."""
+    return request.user
+
+
+def is_permitted(request: HttpRequest, view: Any) -> bool:
+    """Whether the person may go there at all; what they may do there the services decide."""
+    is_open = not getattr(view, "login_required", True)
+    return is_open or request.path.startswith(OWN) or bool(current_roles(request.user))
 
 
 def check(request: HttpRequest) -> None:
@@ -59,15 +65,19 @@ def check(request: HttpRequest) -> None:
 class SignInRequired(LoginRequiredMiddleware):
     """Refuses every page without a session, except those that say ``login_not_required``.
 
-    The interface below ``/api/`` answers for itself.
+    A person without any role gets to the own account and nowhere else. The interface below
+    ``/api/`` answers for itself.
     """
 
     def process_view(self, request: Any, view: Any, args: Any, options: Any) -> Any:
-        if request.path.startswith(API):
+        if request.path.startswith(API) and hasattr(view, "cls"):  # REST framework's
             return None
-        return super().process_view(request, view, args, options)
+        answer = super().process_view(request, view, args, options)
+        if answer is None and request.user.is_authenticated and not is_permitted(request, view):
+            raise PermissionDenied("you hold no role yet; a system administrator grants roles")
+        return answer
 
-    def handle_no_permission(self, request: HttpRequest, view: Any) -> HttpResponse:
+    def handle_no_permission(self, request: HttpRequest, view: Any) -> Any:
         ended = getattr(request, "session_ended", None)
         target = "/signed-out/" if ended else "/sign-in/"
         where = {"cause": ended} if ended else {}
@@ -79,13 +89,3 @@ class SignInRequired(LoginRequiredMiddleware):
         if request.headers.get("HX-Request"):
             return HttpResponse(status=401, headers={"HX-Redirect": address})
         return HttpResponseRedirect(address)
-
-
-def safe_next(request: HttpRequest, wanted: str | None) -> str:
-    """Return an address of ours to go on to; another host's is not followed."""
-    hosts = {request.get_host()}
-    if wanted and url_has_allowed_host_and_scheme(
-        wanted, allowed_hosts=hosts, require_https=request.is_secure()
-    ):
-        return wanted
-    return "/"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from csp.constants import NONE, SELF
 
+from audit import software
 from twin_core.config.environment import (
     env_bool,
     env_database,
@@ -65,8 +66,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "twin_core.config.sessions.SessionLimits",
+    "twin_core.config.acting.Acting",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "twin_core.config.errors.RefusalPages",
+    "twin_core.config.sessions.SignInRequired",
 ]
 ROOT_URLCONF = "twin_core.config.urls"
 ASGI_APPLICATION = "twin_core.config.asgi.application"
@@ -102,6 +107,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "/sign-in/"
+CSRF_FAILURE_VIEW = "twin_core.config.errors.csrf_failure"
 SESSION_ENGINE = "audit.session_store"
 SESSION_IDLE = 15 * 60  # seconds; extended by a person's own requests alone, see config/sessions.py
 SESSION_COOKIE_AGE = 12 * 3600  # seconds a session lasts at the longest
@@ -142,7 +148,15 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
 CREDENTIAL_KEY_FILE = env_path("TWIN_CREDENTIAL_KEY_FILE", DATA_DIR / "keys" / "credential.key")
+ADVICE_VALID_H = env_number("TWIN_ADVICE_VALID_H", default=12)  # process hours to sign and write
+ADVICE_QUIET_H = env_number("TWIN_ADVICE_QUIET_H", default=24)  # after a rejection, process hours
 INSTALLED_TWINS = ["twin_core.equipment.bioreactor"]  # one line for each twin in use
+
+# Paces of data and advice; a demo runs faster by these alone, never by another code path.
+CERTIFICATES_DIR = env_path("TWIN_CERTIFICATES_DIR", DATA_DIR / "certificates")
+CONNECTOR_EVERY_S = env_number("TWIN_CONNECTOR_EVERY_S", default=1)  # seconds between two looks
+SEAL_SEGMENTS_S = env_number("TWIN_SEAL_SEGMENTS_S", default=30)  # seconds; at most 60
+ESTIMATE_EVERY_H = env_number("TWIN_ESTIMATE_EVERY_H", default=6)  # process hours
 
 LEDGER_ORIGIN = env_text("TWIN_LEDGER_ORIGIN", "localhost/ledger")
 LEDGER_KEY_FILE = env_path("TWIN_LEDGER_KEY_FILE", DATA_DIR / "keys" / "ledger.key")
@@ -154,5 +168,17 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["twin_core.rest.authentication.Session"],
+    "DEFAULT_PERMISSION_CLASSES": ["twin_core.rest.permissions.HoldsARole"],
+    "DEFAULT_PAGINATION_CLASS": "twin_core.rest.pagination.ByKey",
+    "EXCEPTION_HANDLER": "twin_core.config.errors.problem",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Pharma Digital Twin",
+    "DESCRIPTION": "The acts of the pages, with the same rules and records.",
+    "VERSION": software.version(),
+    "SERVE_PERMISSIONS": ["twin_core.rest.permissions.HoldsARole"],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
 }

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from twin_core.science.tag_map import Tag
-from twin_core.science.units import UnknownUnit, convert
+from twin_core.science.units import UnitMismatch, UnknownUnit, convert
 
 FUTURE = timedelta(seconds=5)  # how far a source's wall clock may be ahead of ours
 GOOD = "good"
@@ -65,7 +65,7 @@ def harmonise(reading: Reading, tag: Tag, *, now: datetime, last: datetime | Non
         raise NotUsable(f"quality is {reading.quality}")
     try:
         converted = convert(value * tag.scale, reading.unit, tag.unit)
-    except UnknownUnit as error:
+    except (UnknownUnit, UnitMismatch) as error:
         raise NotUsable(f"unit: {error}") from error
     low, high = tag.limits
     if not low <= converted <= high:

@@ -30,7 +30,7 @@ from twin_core.science.twins import KnotGroup, ProcessModel
 
 PRIOR_CULTURES = 3.0  # weight of the template's spread, in cultures
 PRIOR_VALUES = 6.0  # weight of the template's noise, in measured values
-MEMORIES_H = (24.0, 240.0)  # one knot spacing, below which knots cannot be told apart, to ten
+LONGEST_MEMORY_H = 240.0  # the shortest is one knot spacing: below it knots cannot be told apart
 ROUNDS = 14
 USUAL_DEPARTURE = 4.0  # times the median squared distance of a culture from the mean
 LARGEST_SPREAD = 2.0  # times the template's: what is further apart is another kind of culture
@@ -101,7 +101,7 @@ def start(model: ProcessModel) -> Learned:
         np.zeros(size),
         doubt_covariance(model),
         np.array(model.between),
-        (model.knot_memory_h,) * len(model.knots),
+        tuple(max(model.knot_memory_h, group.spacing_h) for group in model.knots),
         starting_noise(model),
     )
 
@@ -191,9 +191,8 @@ def next_memory(
             cross += w * second[k, k + 1] / (scale[k] * scale[k + 1])
             same += w
     rho = min(max(cross / same, 0.01), 0.99)
-    return 0.5 * old + 0.5 * min(
-        max(-group.spacing_h / math.log(rho), MEMORIES_H[0]), MEMORIES_H[1]
-    )
+    learned = -group.spacing_h / math.log(rho)
+    return 0.5 * old + 0.5 * min(max(learned, group.spacing_h), LONGEST_MEMORY_H)
 
 
 def next_noise(

@@ -7,7 +7,7 @@ triangular root of the covariance. Neighbouring knots of a learned course are co
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,10 +90,9 @@ def evidence(
     Raises ValueError when a sample's unit is not the tag's: convert at the border.
     """
     rows = []
-    for sample in samples:
+    for sample in relevant(samples, model):
         tag = model.tag(sample.tag)
-        if tag is None or sample.source != "lab":
-            continue  # what is measured on line is a control or a check, not evidence
+        assert tag is not None  # relevant() kept predicted tags alone
         if sample.unit != tag.unit:
             raise ValueError(
                 f"{sample.tag} at {sample.time_h} h: unit {sample.unit!r}, "
@@ -117,6 +116,27 @@ def evidence(
         np.array(value, dtype=float),
         np.array(sigma, dtype=float),
     )
+
+
+def relevant(samples: Sequence[Observation], model: ProcessModel) -> list[Observation]:
+    """Return the laboratory samples of predicted tags, and on-line ones beside them.
+
+    Of a predicted tag that is measured on line, the newest value at or up to an hour before
+    each sampling time: a second stream of thousands of values would drown the laboratory.
+    """
+    kept = [s for s in samples if s.source == "lab" and model.tag(s.tag) is not None]
+    online: dict[str, list[Observation]] = {}
+    for s in samples:
+        if s.source != "lab" and model.tag(s.tag) is not None:
+            online.setdefault(s.tag, []).append(s)
+    times = sorted({s.time_h for s in kept})
+    for _, series in sorted(online.items()):
+        series.sort(key=lambda s: (s.time_h, s.value))
+        for time in times:
+            before = [s for s in series if time - 1.0 <= s.time_h <= time]
+            if before:
+                kept.append(replace(before[-1], time_h=time))
+    return kept
 
 
 def batch_inputs(batch: BatchHistory, model: ProcessModel) -> tuple[Array, Array]:

@@ -45,10 +45,15 @@ def issue_times(batch: BatchHistory) -> list[float]:
     return sorted({s.received_h for s in batch.samples if s.source == "lab"})
 
 
-def next_sample_pairs(version: ModelVersion, batch: BatchHistory) -> list[Pair]:
-    """Return every forecast of a batch paired with the samples that came after it."""
+def next_sample_pairs(version: ModelVersion, batch: BatchHistory, most: int = 10_000) -> list[Pair]:
+    """Return the forecasts of a batch paired with the samples that came after them.
+
+    A forecast at each receipt of samples but the last; of more than ``most`` receipts an
+    even choice.
+    """
     pairs: list[Pair] = []
-    for now_h in issue_times(batch)[:-1]:
+    times = issue_times(batch)[:-1]
+    for now_h in times[:: max(1, -(-len(times) // most))]:
         made = forecast(version, estimate(version, batch, now_h))
         pairs += pair(batch, now_h, made.rows, version)
     return pairs

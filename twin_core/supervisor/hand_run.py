@@ -43,7 +43,7 @@ def environment_for(argv: list[str]) -> Iterator[None]:
     if APPLICATION in os.environ and command not in START_SERVICES:
         sign_in_as(command, os.environ)
         yield
-    elif command in NEED_NOTHING or {"--help", "-h", "--version"} & set(argv):
+    elif command in NEED_NOTHING or {"--help", "-h"} & set(argv):
         for name, value in idle_variables(folder).items():
             os.environ.setdefault(name, value)
         yield

@@ -171,12 +171,15 @@ class Supervisor:
 
     def end_survivors(self) -> None:
         """End what an earlier supervisor of this folder, killed, has left running."""
-        left = status.survivors(self.folder)
-        for process in left:
+        deadline = time.monotonic() + STOP_PATIENCE
+        for process in status.survivors(self.folder):
             log.warning("ending a process of the last supervisor", pid=process.pid)
             process.terminate()
-        for process in psutil.wait_procs(left, timeout=STOP_PATIENCE)[1]:
-            process.kill()
+        while left := status.survivors(self.folder):
+            if time.monotonic() > deadline:
+                for process in left:
+                    process.kill()
+            time.sleep(TICK)
 
     def start(self, child: Child) -> None:
         """Start a child and wait until it is ready, watching the others meanwhile."""

@@ -16,7 +16,7 @@ from twin_core.supervisor.services import Services
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ROLE_VARIABLES = {role.variable for role in (*ROLES, MLFLOW)}
-INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
+INHERITED = ("PATH", "PYTHONPATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
 # One thread a process: the same bits on each machine, and no fight for cores.
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -53,12 +53,12 @@ def web(port: int) -> tuple[str, ...]:
 
 
 def answers(environment: Environment, port: int) -> bool:
-    """Return whether the web answers at all (a page that is missing is an answer too)."""
+    """Return whether the web answers at all: an error page is an answer, and stands in its log."""
     try:
-        connection = http.client.HTTPConnection("localhost", port, timeout=2)
+        connection = http.client.HTTPConnection("localhost", port, timeout=5)
         connection.request("HEAD", "/")
-        return connection.getresponse().status < 500
-    except OSError:
+        return connection.getresponse().status > 0
+    except (OSError, http.client.HTTPException):
         return False
 
 

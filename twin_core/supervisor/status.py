@@ -43,10 +43,12 @@ def now() -> str:
 
 
 def created(pid: int | None) -> float | None:
-    """Return when the process with this number began, or None when there is none."""
+    """Return when the living process with this number began, or None when there is none."""
     try:
-        return None if pid is None else psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
+        process = psutil.Process(-1 if pid is None else pid)
+        dead = process.status() == psutil.STATUS_ZOMBIE
+        return None if dead else process.create_time()
+    except (psutil.NoSuchProcess, ValueError):
         return None
 
 

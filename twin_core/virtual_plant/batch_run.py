@@ -88,10 +88,11 @@ def replay(config: PlantConfig, number: int, entries: Iterable[Mapping[str, Any]
 
 
 def fingerprint(config: PlantConfig) -> str:
-    """Return a digest of what decides the samples: our code and the package that is played."""
+    """Return a digest of what decides the samples: our code, the package and what is played."""
     digest, here = sha256(), Path(__file__).parent
     for name in PLAYED_BY:
         digest.update((here / f"{name}.py").read_bytes())
     if config.kind != SIMULATED:
         digest.update((config.package / "samples.csv").read_bytes())
+        digest.update(repr((config.batches, config.delay_h)).encode())
     return digest.hexdigest()

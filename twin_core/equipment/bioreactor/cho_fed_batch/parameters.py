@@ -37,7 +37,7 @@ MEMBER = (
     ),
     Parameter("lysis_of_dead_cells", 0.02, "1/h", 0.001, 0.2, "engineering estimate", 0.1, 0.7),
     Parameter("glucose_per_growth", 1 / 0.357, "mmol/1e9 cells", 0.3, 12.0, BIOENG, 0.1, 0.7),
-    Parameter("glucose_maintenance", 0.0692, "mmol/(1e9 cells h)", 0.001, 0.5, BIOENG, 0.1, 1.0),
+    Parameter("glucose_overflow", 0.0692, "mmol/(1e9 cells h)", 0.001, 0.5, BIOENG, 0.1, 1.0),
     Parameter("lactate_per_glucose", 0.70, "mol/mol", 0.05, 2.0, BIOENG, 0.1, 0.5),
     Parameter(
         "lactate_uptake", 0.02, "mmol/(1e9 cells h)", 0.0005, 0.3, "engineering estimate", 0.1, 1.0
@@ -61,13 +61,18 @@ MEMBER = (
     Parameter("glutamine_at_start", 4.0, "mmol/L", 0.2, 12.0, "typical basal medium", 0.1, 0.7),
     Parameter("lactate_at_start", 1.0, "mmol/L", 0.05, 10.0, "carry-over of the seed", 0.2, 0.8),
     Parameter("ammonia_at_start", 0.5, "mmol/L", 0.02, 4.0, "carry-over of the seed", 0.2, 0.8),
-    Parameter("glucose_in_feed", 300.0, "mmol/L", 50.0, 1500.0, "label of the feed", 0.05, 0.4),
+    Parameter("glucose_in_feed", 300.0, "mmol/L", 50.0, 1500.0, "label of the feed", 0.05, 0.1),
     Parameter("glutamine_in_feed", 20.0, "mmol/L", 0.1, 200.0, "label of the feed", 0.1, 0.8),
     Parameter("lactate_inhibition", 43.0, "mmol/L", 5.0, 200.0, BIOENG, 0.05, 0.3),
     Parameter("ammonia_inhibition", 6.51, "mmol/L", 1.0, 40.0, BIOENG, 0.05, 0.3),
+    Parameter(
+        "ammonia_of_amino_acids", 0.001, "mmol/(1e9 cells h)", 1e-5, 0.02, "estimate", 0.1, 1.2
+    ),
+    Parameter("ammonia_removal", 0.0063, "mmol/(1e9 cells h)", 1e-5, 0.05, BIOENG, 0.1, 1.2),
+    Parameter("volume_withdrawn", 0.001, "L/h", 1e-6, 0.1, "samples drawn", 0.1, 1.0),
 )
 
-# Order is that of fixed[51:65].
+# Order is that of fixed[FIRST_CONSTANT:].
 CONSTANT = (
     Parameter("volume_at_start", 2.0, "L", 0.01, 20000.0, "the batch"),
     Parameter("growth_limit", 0.039, "1/h", 0.02, 0.06, BIOENG),
@@ -83,24 +88,39 @@ CONSTANT = (
     Parameter("lactate_affinity", 5.0, "mmol/L", 0.5, 50.0, "engineering estimate"),
     Parameter("glucose_spares_lactate", 10.0, "mmol/L", 1.0, 100.0, "engineering estimate"),
     Parameter("feed_on_record", 1.0, "-", 0.0, 1.0, "the batch: 0 where no feed was recorded"),
+    Parameter("overflow_affinity", 20.0, "mmol/L", 1.0, 100.0, "engineering estimate"),
 )
 
-GROWTH_SPREAD, GROWTH_DOUBT = 0.12, 0.5  # modifier of growth (1 = the published limit), each knot
-DEATH_SPREAD, DEATH_DOUBT = 0.35, 1.2  # log-modifier of death, each knot
+# (spread between cultures, doubt about the mean) of each knot of a learned course
+GROWTH = (0.12, 0.5)  # departure of growth, 1 = the published limit
+DEATH = (0.35, 1.2)  # log-modifier of death
+GLUCOSE = LACTATE = PRODUCT = (0.10, 0.4)  # log-modifiers of uptake, yield and production
 KNOT_MEMORY_H = 36.0  # correlation time of a culture's departure from the mean course, start value
 
 
 def fixed_values() -> list[float]:
     """Return the numbers of a batch in the kernel's order, published values everywhere."""
     head = [parameter.reference for parameter in MEMBER]
-    return head + [0.0] * (2 * model.KNOTS) + [parameter.reference for parameter in CONSTANT]
+    knots = [0.0] * (model.FIRST_CONSTANT - model.FIRST_GROWTH_KNOT)
+    return head + knots + [parameter.reference for parameter in CONSTANT]
+
+
+def courses() -> list[tuple[str, int, int, float, tuple[float, float]]]:
+    """Return (name, first, count, spacing h, (spread, doubt)) of the learned courses in order."""
+    fast = (model.KNOTS, model.KNOT_SPACING)
+    slow = (model.SLOW_KNOTS, model.SLOW_SPACING)
+    return [
+        ("growth", model.FIRST_GROWTH_KNOT, *fast, GROWTH),
+        ("death", model.FIRST_DEATH_KNOT, *fast, DEATH),
+        ("glucose_uptake", model.FIRST_GLUCOSE_KNOT, *slow, GLUCOSE),
+        ("lactate_yield", model.FIRST_LACTATE_KNOT, *slow, LACTATE),
+        ("production", model.FIRST_PRODUCT_KNOT, *slow, PRODUCT),
+    ]
 
 
 def member_names() -> list[str]:
     """Return the names of theta in order."""
-    hours = [round(i * model.KNOT_SPACING) for i in range(model.KNOTS)]
-    return (
-        [parameter.name for parameter in MEMBER]
-        + [f"growth_modifier_{hour}h" for hour in hours]
-        + [f"death_modifier_{hour}h" for hour in hours]
-    )
+    names = [parameter.name for parameter in MEMBER]
+    for name, _, count, spacing, _ in courses():
+        names += [f"{name}_{round(i * spacing)}h" for i in range(count)]
+    return names

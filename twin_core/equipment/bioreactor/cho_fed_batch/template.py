@@ -18,11 +18,12 @@ TAGS = (
 )
 NUTRITION = ("glucose", "glutamine", "lactate", "ammonia")
 ATTRIBUTES = {  # column of batches.csv -> parameter it replaces
-    "initial_volume_L": "volume_at_start",
+    "start_volume_L": "volume_at_start",
     "feed_glucose_mM": "glucose_in_feed",
     "feed_glutamine_mM": "glutamine_in_feed",
 }
 FEED_TAGS, TEMPERATURE_TAGS = ("feed.rate",), ("temperature.setpoint", "temperature")
+BOLUS_TAG = "feed.bolus"
 PER_HOUR = {"L/h": 1.0, "mL/h": 1e-3}
 VOLUME = {"L": 1.0, "mL": 1e-3}
 START_TEMPERATURE = 37.0  # degC, held until an event says otherwise
@@ -34,11 +35,12 @@ def fixed(attributes: Mapping[str, str], events: Sequence[Event], scale_L: float
     place = {parameter.name: i for i, parameter in enumerate(parameters.MEMBER)}
     first = len(values) - len(parameters.CONSTANT)
     place |= {parameter.name: first + i for i, parameter in enumerate(parameters.CONSTANT)}
-    values[place["volume_at_start"]] = scale_L
+    values[place["volume_at_start"]] = scale_L  # unless the batch tells
     for column, name in ATTRIBUTES.items():
         if attributes.get(column, "").strip():
             values[place[name]] = float(attributes[column])
-    values[place["feed_on_record"]] = 1.0 if attributes.get("feed_recorded") == "yes" else 0.0
+    told = any(event.tag in (*FEED_TAGS, BOLUS_TAG) for event in events)
+    values[place["feed_on_record"]] = 1.0 if told else 0.0
     return values
 
 
@@ -55,7 +57,7 @@ def controls(events: Sequence[Event]) -> list[list[float]]:
             feed = event.value * factor(PER_HOUR, event)
         elif event.tag in TEMPERATURE_TAGS:
             temperature = event.value * factor({"degC": 1.0}, event)
-        elif event.tag == "feed.bolus":
+        elif event.tag == BOLUS_TAG:
             bolus = event.value * factor(VOLUME, event)
         else:
             continue
@@ -73,10 +75,12 @@ def factor(units: Mapping[str, float], event: Event) -> float:
     return units[event.unit]
 
 
-def spreads(growth: float, death: float, kind: str) -> tuple[float, ...]:
-    """Return a prior spread for each member of theta."""
-    head = tuple(float(getattr(parameter, kind)) for parameter in parameters.MEMBER)
-    return head + (growth,) * model.KNOTS + (death,) * model.KNOTS
+def spreads(kind: str) -> tuple[float, ...]:
+    """Return a prior spread for each member of theta: ``between`` cultures or ``doubt``."""
+    found = [float(getattr(parameter, kind)) for parameter in parameters.MEMBER]
+    for _, _, count, _, (between, doubt) in parameters.courses():
+        found += [between if kind == "between" else doubt] * count
+    return tuple(found)
 
 
 MODEL = ProcessModel(
@@ -84,11 +88,10 @@ MODEL = ProcessModel(
     equations=model,
     tags=TAGS,
     names=tuple(parameters.member_names()),
-    between=spreads(parameters.GROWTH_SPREAD, parameters.DEATH_SPREAD, "between"),
-    doubt=spreads(parameters.GROWTH_DOUBT, parameters.DEATH_DOUBT, "doubt"),
-    knots=(
-        KnotGroup(model.FIRST_GROWTH_KNOT, model.KNOTS, model.KNOT_SPACING),
-        KnotGroup(model.FIRST_DEATH_KNOT, model.KNOTS, model.KNOT_SPACING),
+    between=spreads("between"),
+    doubt=spreads("doubt"),
+    knots=tuple(
+        KnotGroup(first, count, spacing) for _, first, count, spacing, _ in parameters.courses()
     ),
     knot_memory_h=parameters.KNOT_MEMORY_H,
     fixed=fixed,

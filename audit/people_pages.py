@@ -1,0 +1,36 @@
+"""What the pages of a person and of the own account show: typed data, without rules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.forms import BaseForm
+
+from audit.models import OpenSession, Record, User
+
+
+@dataclass(frozen=True)
+class PersonPage:
+    """``audit/person.html``. Forms are for administrators of others (``may_change``)."""
+
+    person: User
+    roles: Sequence[tuple[str, str]]  # role, label
+    may_change: bool
+    is_self: bool
+    grant: BaseForm
+    revoke: BaseForm | None
+    activity: BaseForm
+    history: Sequence[Record]
+
+
+@dataclass(frozen=True)
+class AccountPage:
+    """``audit/account.html``. ``here`` is the key of the session that looks."""
+
+    person: User
+    roles: Sequence[str]
+    sessions: Sequence[OpenSession]
+    here: str
+    next_code_at: datetime
+    now: datetime
+    form: BaseForm

@@ -1,0 +1,1 @@
+"""The acts of the pages as an interface for programs (OpenAPI at ``/api/schema/``)."""

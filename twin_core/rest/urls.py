@@ -1,0 +1,17 @@
+"""Addresses of the interface, below ``/api/``."""
+
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView
+
+from twin_core.rest import viewsets
+
+app_name = "rest"
+urlpatterns = [
+    path("session/", viewsets.SessionView.as_view(), name="session"),
+    path("people/", viewsets.PeopleView.as_view(), name="people"),
+    path("records/", viewsets.RecordsView.as_view(), name="records"),
+    path("records/<uuid:pk>/", viewsets.RecordView.as_view(), name="record"),
+    path("signatures/", viewsets.SignaturesView.as_view(), name="signatures"),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", viewsets.docs, name="docs"),
+]
