@@ -16,6 +16,7 @@ from twin_core.virtual_plant.plant_config import SIMULATED, PlantConfig
 
 RUNNING, COMPLETE, LOST = "running", "complete", "lost"
 SEQUENCES = 1_000_000  # sequence of a result = batch number x this + its place in the batch
+RECIPE = "recipe"  # who writes what the local recipe asks for
 PLAYED_BY = ("batch_run", "bioreactor", "checks", "culture", "noise", "parameters", "recorded")
 
 
@@ -57,6 +58,16 @@ class BatchRun:
         self.latest: dict[str, float] = {}  # last online value of each tag
         self.results: list[Result] = []
         self.told: dict[str, float] = {}
+        self.taken: set[str] = set()  # set points that somebody took from the local recipe
+        self.steps_done = 0  # of the local recipe
+
+    def tell(self, entry: Mapping[str, Any]) -> None:
+        """Take an accepted write of the journal; who leads a set point keeps it to the end."""
+        self.told.update(entry["setpoints"])
+        if entry["by"] == RECIPE:
+            self.steps_done = entry["step"] + 1
+        else:
+            self.taken.update(entry["setpoints"])
 
     def move(self, target_h: float) -> list[Sample]:
         """Do what was told, advance to ``target_h`` and return what became known."""
@@ -81,7 +92,7 @@ def replay(config: PlantConfig, number: int, entries: Iterable[Mapping[str, Any]
     run = BatchRun(config, number, start)
     for entry in rest:
         if entry["entry"] == "apply":
-            run.told.update(entry["setpoints"])
+            run.tell(entry)
         elif entry["entry"] == "reach" and run.state == RUNNING:
             run.move(entry["time_h"])
     return run

@@ -18,6 +18,7 @@ from twin_core.virtual_plant.plant_config import (
 )
 
 HOUR = 3600.0
+SIMULATED = "asset: B\nkind: simulated\nfolder: f\ncertificates: c\n"
 
 
 def configured(folder, **changes):
@@ -266,6 +267,35 @@ def test_no_batch_may_play_a_seed_kept_for_calibration(tmp_path):
         operation.write("batch.start", 1.0, by="operator")
 
 
+PROGRAM = ((10.0, {"feed.rate": 2.0}), (20.0, {"feed.rate": 3.0, "temperature.setpoint": 35.0}))
+
+
+def test_the_local_recipe_acts_at_its_hours_however_time_is_cut(tmp_path):
+    coarse = started(tmp_path / "a", program=PROGRAM)
+    fine = started(tmp_path / "b", program=PROGRAM)
+    one = facts([coarse.scan(25.0)])
+    assert one == facts([fine.scan(0.25) for _ in range(100)])
+    changes = [fact for fact in one[0] if fact[1] in ("feed.rate", "temperature.setpoint")]
+    assert changes == [
+        (10.0, "feed.rate", 2.0),
+        (20.0, "feed.rate", 3.0),
+        (20.0, "temperature.setpoint", 35.0),
+    ]
+
+
+@pytest.mark.requirement("URS-PLT-008")
+def test_the_local_recipe_leaves_what_the_gate_leads_also_after_a_kill(tmp_path):
+    operation = started(tmp_path, program=PROGRAM)
+    operation.scan(12.0)
+    operation.write("feed.rate", 5.0, by="writer:gate")
+    operation.scan(1.0)
+    del operation
+    again = Operation(configured(tmp_path, program=PROGRAM))
+    again.scan(12.0)
+    assert again.held["feed.rate"] == 5.0
+    assert again.held["temperature.setpoint"] == 35.0
+
+
 def test_a_recorded_plant_plays_its_batches_in_turn(tmp_path):
     rows = ["batch_id,time_h,tag,value,unit,source,received_h"]
     rows += [f"{b},{t},viability,9{t},%,lab,{t}.5" for b in ("X", "Y") for t in (0, 1, 2)]
@@ -292,6 +322,9 @@ def test_a_recorded_plant_plays_its_batches_in_turn(tmp_path):
         ("asset: B\nkind: simulated\nfolder: f\ncertificates: c\nspeed: 0", "speed must be above"),
         ("asset: B\nkind: simulated\nfolder: f\ncertificates: c\nspeed: fast", "must be a number"),
         ("asset: B\nkind: simulated\nfolder: f\ncertificates: c\npause_s: -1", "not be negative"),
+        (SIMULATED + "program: [[5, {feed.rate: 99}]]", "program at 5.0 h: set point 'feed.rate'"),
+        (SIMULATED + "program: [[5, {}], [4, {}]]", "hours must rise"),
+        (SIMULATED + "program: 7", "not iterable"),
         ("asset: [", "cannot be read"),
     ],
 )
