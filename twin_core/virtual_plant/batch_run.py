@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from twin_core.science.contracts import Sample
+from twin_core.science.contracts import HARVEST, Sample
 from twin_core.virtual_plant.plant_config import SIMULATED, PlantConfig
 
 RUNNING, COMPLETE, LOST = "running", "complete", "lost"
@@ -82,7 +82,8 @@ class BatchRun:
             else:
                 self.latest[sample.tag] = sample.value
         if self.plant.done:
-            self.state = LOST if self.plant.outcome()["failed"] == 1.0 else COMPLETE
+            ended = told.get(HARVEST) == 1.0 or self.plant.time_h >= self.plant.CARD.max_h
+            self.state = COMPLETE if ended else LOST  # whether it may be released is not told
         return samples
 
 

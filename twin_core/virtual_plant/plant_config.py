@@ -14,6 +14,7 @@ from twin_core.virtual_plant.record import RECORDED_SEEDS
 from twin_core.virtual_plant.recorded import RecordedBatch
 
 SIMULATED, RECORDED = "simulated", "recorded"
+PATHS = ("folder", "certificates", "package")
 LAST_SEED = min(RECORDED_SEEDS) - 1
 
 
@@ -66,7 +67,8 @@ class PlantConfig:
 def load_config(path: Path, **overrides: Any) -> PlantConfig:
     """Read ``plant.yaml``; relative paths are relative to it. PlantConfigInvalid says what is off.
 
-    ``overrides`` that are not None win over the file.
+    ``overrides`` that are not None win over the file; their paths are relative to the working
+    directory, as on every command line.
     """
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -77,10 +79,13 @@ def load_config(path: Path, **overrides: Any) -> PlantConfig:
     known = {item.name for item in fields(PlantConfig)}
     if unknown := sorted(map(str, set(found) - known)):
         raise PlantConfigInvalid(f"{path}: {unknown[0]!r} is not known; known: {sorted(known)}")
-    found |= {key: value for key, value in overrides.items() if value is not None}
-    for key in ("folder", "certificates", "package"):
+    for key in PATHS:
         if key in found:
             found[key] = (path.parent / str(found[key])).resolve()
+    found |= {key: value for key, value in overrides.items() if value is not None}
+    found |= {key: Path(found[key]).resolve() for key in PATHS if key in found}
+    if missing := [key for key in PATHS[:2] if key not in found]:
+        raise PlantConfigInvalid(f"{path}: {missing[0]} is neither in the file nor an option")
     found["batches"] = tuple(found.get("batches", ()))
     try:
         found["program"] = tuple((float(at), dict(what)) for at, what in found.get("program", ()))

@@ -120,7 +120,7 @@ def test_the_gate_writes_reads_back_and_the_plant_answers(tmp_path, certificates
             )
             await put(client, "command/harvest", 1.0)
             await bench.server.scan(0.5)
-            assert await node(client, "batch/state").read_value() == "lost"
+            assert await node(client, "batch/state").read_value() == "complete"
 
     play(scenario, tmp_path, certificates)
 
