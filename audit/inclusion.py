@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from audit import checkpoint, ledger, merkle, sealer
+from audit import checkpoint, ledger, merkle, tiles
 from audit.models import Block, Checkpoint, Record
-
-WIDTH = 256  # hashes of a tile
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +25,8 @@ def prove(record: Record) -> Inclusion | None:
     if block is None or sequence is None or newest is None or newest.tree_size <= sequence:
         return None
     size = newest.tree_size
-    hashes = merkle.inclusion_proof(sequence, size, merkle.fetch_from_tiles(_reader(size)))
+    hashes = merkle.inclusion_proof(sequence, size, merkle.fetch_from_tiles(tiles.reader(size)))
     root = checkpoint.parse(newest.note).root
     leaf = merkle.leaf_hash(record.payload.encode())
     holds = merkle.verify_inclusion(leaf, index=sequence, size=size, proof=hashes, root=root)
     return Inclusion(sequence, block, newest, tuple(hashes), root, holds)
-
-
-def _reader(size: int) -> merkle.ReadTile:
-    """Return what reads tiles of the tree of ``size`` leaves, unfinished ones made on the way."""
-
-    def read(level: int, number: int) -> bytes:
-        first, last = number * WIDTH, min((number + 1) * WIDTH, size >> 8 * level)
-        if level == 0:
-            return sealer.leaves_between(first, last)
-        return b"".join(
-            merkle.root(sealer.split(tile)) for tile in sealer.full_tiles(level - 1, first, last)
-        )
-
-    return read

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from django.db import connection, transaction
 
-from audit import canonical, chain, checkpoint, ledger, merkle
+from audit import canonical, chain, checkpoint, ledger, merkle, tiles
 from audit.models import Block, Checkpoint, Tile
 from audit.outside import Outside
 
@@ -87,7 +87,7 @@ class Sealer:
         self.last = Block.objects.order_by("-number").first()
         self.header = chain.Header.decode(self.last.header.encode()) if self.last else None
         self._check_identity()
-        self.tree = restore_tree(self.header.tree_size if self.header else 0)
+        self.tree = tiles.restore(self.header.tree_size if self.header else 0)
         self._check_tree()
         self._check_outside()
         newest = Checkpoint.objects.order_by("-tree_size").first()
@@ -152,13 +152,13 @@ class Sealer:
     def _store(self, rows: list[Row], start: int, below: int) -> None:
         leaves = [row.leaf for row in rows]
         tree = merkle.Tree.restore(self.tree.size, self.tree.right_edge)
-        tiles = tree.append(leaves)
+        full = tree.append(leaves)
         header = self._next_header(rows, tree, start, below)
         with transaction.atomic():
             _insert_block(header, leaves)
             Tile.objects.bulk_create(
                 Tile(level=level, position=position, hashes=hashes)
-                for level, position, hashes in tiles
+                for level, position, hashes in full
             )
             with connection.cursor() as cursor:
                 cursor.execute("NOTIFY ledger_sealed")
@@ -262,53 +262,6 @@ def _oldest_session() -> str:
             "ORDER BY xact_start NULLS LAST LIMIT 1"
         )
         return str(cursor.fetchone())
-
-
-def restore_tree(size: int) -> Any:
-    """Return the tree of the first ``size`` leaves from stored tiles and block leaves."""
-    return merkle.Tree.restore(size, _edge(size))
-
-
-def _edge(size: int) -> list[list[bytes]]:
-    """Return for each level the hashes of its unfinished tile, from the leaves up."""
-    edge = [split(leaves_between(size - size % 256, size))]
-    level, width = 1, size // 256
-    while width:
-        tiles = full_tiles(level - 1, width - width % 256, width)
-        edge.append([merkle.root(split(tile)) for tile in tiles])
-        level, width = level + 1, width // 256
-    return edge
-
-
-def split(hashes: bytes) -> list[bytes]:
-    return [hashes[at : at + 32] for at in range(0, len(hashes), 32)]
-
-
-def full_tiles(level: int, start: int, stop: int) -> list[bytes]:
-    if level:
-        return list(
-            Tile.objects.filter(level=level, position__gte=start, position__lt=stop)
-            .order_by("position")
-            .values_list("hashes", flat=True)
-        )
-    leaves = leaves_between(start * 256, stop * 256)
-    return [leaves[at : at + 8192] for at in range(0, len(leaves), 8192)]
-
-
-def leaves_between(start: int, stop: int) -> bytes:
-    """Return the leaf hashes with start <= sequence < stop, joined."""
-    if start >= stop:
-        return b""
-    first = Block.objects.filter(first_sequence__lte=start).order_by("-first_sequence")[:1]
-    blocks = Block.objects.filter(
-        first_sequence__gte=first.values("first_sequence"), first_sequence__lt=stop
-    ).order_by("number")
-    found, origin = bytearray(), None
-    for block in blocks:
-        origin = block.first_sequence if origin is None else origin
-        found += bytes(block.leaves)
-    skip = (start - (origin or 0)) * 32
-    return bytes(found[skip : skip + (stop - start) * 32])
 
 
 def make_partitions(ahead: int = 2) -> None:

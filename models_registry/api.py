@@ -31,13 +31,17 @@ from models_registry.models import ModelVersion, TwinModel
 from models_registry.standing import (
     NotInForce,
     Step,
+    all_in_force,
+    find,
     history,
     in_force,
     load,
     released_by,
     require_in_force,
+    test_set,
 )
 from models_registry.versions import (
+    SIGNED,
     ActRefused,
     attach_scores,
     attach_training,
@@ -46,6 +50,7 @@ from models_registry.versions import (
     put_in_force,
     refusals,
     retire,
+    scores_of,
     specify,
     suspend,
     train,
@@ -55,6 +60,7 @@ from models_registry.versions import (
 )
 
 __all__ = [
+    "SIGNED",
     "ActRefused",
     "ArtefactRefused",
     "Card",
@@ -69,6 +75,7 @@ __all__ = [
     "TransitionRefused",
     "TwinModel",
     "Verdict",
+    "all_in_force",
     "as_told",
     "attach_scores",
     "attach_training",
@@ -76,6 +83,7 @@ __all__ = [
     "digest_of",
     "draft",
     "fetch",
+    "find",
     "frozen",
     "history",
     "in_force",
@@ -91,9 +99,11 @@ __all__ = [
     "released_by",
     "require_in_force",
     "retire",
+    "scores_of",
     "shared_batches",
     "specify",
     "suspend",
+    "test_set",
     "train",
     "validate",
     "verify",

@@ -95,7 +95,7 @@ def read(content: Any) -> Card:
 
 def as_told(card: Card) -> dict[str, Any]:
     """Return the JSON object that ``read`` takes."""
-    return asdict(card)
+    return json.loads(json.dumps(asdict(card)))  # lists for tuples
 
 
 def outside(card: Card, inputs: Mapping[str, float]) -> list[str]:
@@ -153,14 +153,14 @@ def _verdict(criterion: Criterion, entry: Mapping[str, Any] | None) -> Verdict:
 
 def _object(content: Any, what: str) -> dict[str, Any]:
     if isinstance(content, str | bytes):
-        if len(content) > LARGEST:
-            raise CardRefused(f"{what}: {len(content)} bytes, at most {LARGEST} are kept")
         try:
             content = json.loads(content)
         except ValueError as error:
             raise CardRefused(f"{what}: not JSON: {error}") from error
     if not isinstance(content, dict):
         raise CardRefused(f"{what}: must be a JSON object")
+    if (size := len(json.dumps(content, ensure_ascii=False).encode())) > LARGEST:
+        raise CardRefused(f"{what}: {size} bytes, at most {LARGEST} are kept")
     return content
 
 

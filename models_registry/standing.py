@@ -13,7 +13,7 @@ from django.db import connection
 
 from audit import api as audit
 from models_registry import artifacts
-from models_registry.lifecycle import Phase
+from models_registry.lifecycle import DataSet, Phase
 from models_registry.models import ModelVersion, TwinModel
 
 LABEL = "models_registry.modelversion"
@@ -51,6 +51,12 @@ def in_force(
     if at is not None:
         return _in_force_at(model, at)
     return ModelVersion.objects.filter(model=model, phase=Phase.IN_FORCE).first()
+
+
+def all_in_force(at: datetime) -> list[ModelVersion]:
+    """Return every version in force at a time, one an asset and template, from the ledger."""
+    models = TwinModel.objects.order_by("scope", "template")
+    return [version for model in models if (version := _in_force_at(model, at))]
 
 
 def require_in_force(scope: str, *, template: str | None = None) -> ModelVersion:
@@ -109,6 +115,22 @@ def has_verified(version: ModelVersion, person: Any) -> bool:
         and any(signature.signer_id == person.pk for signature in step.signatures)
         for step in history(version)
     )
+
+
+def find(name: str, *, template: str, scope: str | None = None) -> ModelVersion | None:
+    """Return the version of a name; raises LookupError when several assets have one."""
+    found = ModelVersion.objects.filter(name=name, model__template=template)
+    found = found.filter(model__scope=scope) if scope else found
+    rows = list(found.select_related("model", "record"))
+    if len(rows) > 1:
+        scopes = ", ".join(sorted(row.model.scope for row in rows))
+        raise LookupError(f"{template} has a version {name} for {scopes}: name the asset")
+    return rows[0] if rows else None
+
+
+def test_set(version: ModelVersion) -> DataSet | None:
+    """Return the locked test set of a version, None when it has none."""
+    return artifacts.fetch_data_set(version.test_digest)
 
 
 def released_by(version: ModelVersion) -> set[UUID]:

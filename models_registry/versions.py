@@ -283,7 +283,7 @@ def _moved(
 
 def view_of(version: ModelVersion, action: str) -> dict[str, Any]:
     """Return the document that a person is shown, and signs, for an act on a version."""
-    verdicts = cards.judge(cards.read(version.card), _scores(version))
+    verdicts = cards.judge(cards.read(version.card), scores_of(version))
     predecessor = _predecessor(version) if action == "put_in_force" else None
     return {
         "act": action,
@@ -294,7 +294,8 @@ def view_of(version: ModelVersion, action: str) -> dict[str, Any]:
     }
 
 
-def _scores(version: ModelVersion) -> dict[str, Any] | None:
+def scores_of(version: ModelVersion) -> dict[str, Any] | None:
+    """Return the scores on the locked test set, None before there are any."""
     return cards.read_scores(version.scores) if version.scores else None
 
 
@@ -303,7 +304,7 @@ def facts_about(
 ) -> Facts:
     """Gather what the guards look at, as it stands in this transaction."""
     card = cards.read(version.card)
-    scores = _scores(version)
+    scores = scores_of(version)
     person = person if isinstance(person, audit.User) else None
     return Facts(
         signer_roles=frozenset(person.roles() if person else ()),
@@ -338,3 +339,14 @@ def refusals(version: ModelVersion, action: str, person: Any) -> str | None:
 def _tell_tracking(version: ModelVersion, record: Any) -> None:
     """Leave an entry for the tracking store, which catches up by itself."""
     TrackingTask.objects.create(version=version, leaf=bytes(record.leaf))
+
+
+SIGNED = {  # action -> the act that a person signs
+    "specify": specify,
+    "train": train,
+    "verify": verify,
+    "validate": validate,
+    "put_in_force": put_in_force,
+    "suspend": suspend,
+    "retire": retire,
+}

@@ -1,8 +1,8 @@
 """A small ledger made in memory, with bundles of it: honest ones, to be tampered with."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from audit import bundles, canonical, chain, checkpoint, merkle
 
 ORIGIN = "ledger.example/site-1"
 START = datetime(2026, 1, 31, 9, 15, tzinfo=UTC)
-BLOB = b"spectrum,1\n" * 5000
+BLOB = b"spectrum,1\n" * 300
 REASON = "größer als erwartet: \N{GREEK SMALL LETTER MU} \U0001f9ea"
 
 
@@ -61,6 +61,7 @@ class MadeLedger:
     checkpointed: Sequence[int] = (1, 3)
     fork_before: int | None = None  # number of the block that opens epoch 1
     fork_kind: str = chain.FORK_KIND
+    bend: Callable[[chain.Header], chain.Header] = lambda header: header  # a sealer that errs
     payloads: list[bytes] = field(default_factory=list)
     entries: list[chain.Entry] = field(default_factory=list)
     headers: list[chain.Header] = field(default_factory=list)
@@ -78,6 +79,10 @@ class MadeLedger:
             return payload(number, kind=self.fork_kind, stream="ledger")
         blobs = [hashlib.sha256(BLOB).digest()] if number == 4 else []
         return payload(number, blobs=blobs)
+
+    @property
+    def public(self) -> checkpoint.PublicKey:
+        return checkpoint.public_key(self.key_name, self.key)
 
     @property
     def leaves(self) -> list[bytes]:
@@ -106,6 +111,7 @@ class MadeLedger:
             root=self.tree.root.hex(),
             sealed_at=START + timedelta(seconds=first + count),
         )
+        header = self.bend(header)
         self.headers.append(header)
         if number in self.checkpointed:
             self.notes.append(self.sign(header))
@@ -156,7 +162,7 @@ class MadeLedger:
             "entries": list(self._shown(chosen)),
             "headers": self.headers,
             "checkpoints": self.notes,
-            "keys": [checkpoint.public_key(self.key_name, self.key)],
+            "keys": [self.public],
             "proofs": [] if chosen is None else list(self._proofs(sorted(chosen))),
             "blobs": [(blob, [BLOB])] if cited else [],
             "filters": {} if chosen is None else {"stream": "batch/B-0001"},
@@ -179,3 +185,12 @@ class MadeLedger:
         fetch = merkle.fetch_from_leaves(self.leaves)
         for sequence in chosen:
             yield sequence, merkle.inclusion_proof(sequence, self.tree.size, fetch)
+
+
+def bent(number: int, **changes: Any) -> MadeLedger:
+    """A sealer with the key that writes one header against the rules and hashes on from it."""
+
+    def bend(header: chain.Header) -> chain.Header:
+        return replace(header, **changes) if header.number == number else header
+
+    return MadeLedger(bend=bend)

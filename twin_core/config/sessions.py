@@ -70,7 +70,7 @@ class SignInRequired(LoginRequiredMiddleware):
     """
 
     def process_view(self, request: Any, view: Any, args: Any, options: Any) -> Any:
-        if request.path.startswith(API):
+        if request.path.startswith(API) and hasattr(view, "cls"):  # REST framework's
             return None
         answer = super().process_view(request, view, args, options)
         if answer is None and request.user.is_authenticated and not is_permitted(request, view):

@@ -141,7 +141,7 @@ def docs(request: HttpRequest) -> HttpResponse:
     """Show the interface's addresses as a page: plain, without scripts from elsewhere."""
     schema = SchemaGenerator().get_schema(request=None, public=True)
     operations = [
-        {"method": method.upper(), "path": path, **about}
+        {"method": method.upper(), "path": path, "does": about.get("description", "")}
         for path, methods in schema["paths"].items()
         for method, about in methods.items()
     ]

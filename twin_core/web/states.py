@@ -64,6 +64,7 @@ LOOKS: dict[str, Look] = {
     "released": OK,
     "corrected": INFO,
     # services and health
+    "ready": OK,
     "starting": WORK,
     "restarting": WORK,
     "stopping": WORK,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -17,8 +18,7 @@ from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-STALE_AFTER = 30.0  # seconds without a new report: the supervisor itself is in doubt
-CALM = {"running"}
+CALM = {"ready", "running"}
 WORDS = {
     "postgresql": "The database",
     "valkey": "The queue",
@@ -65,15 +65,12 @@ class Report:
     """The supervisor's last report; ``problem`` says in words why it cannot be read."""
 
     processes: tuple[ProcessState, ...] = ()
-    reported_at: datetime | None = None
+    is_watched: bool = True  # the supervisor that wrote the report is still there
     problem: str = ""
 
     @property
     def troubled(self) -> list[ProcessState]:
         return [process for process in self.processes if not process.is_calm]
-
-    def is_stale(self, now: datetime) -> bool:
-        return bool(self.reported_at and (now - self.reported_at).total_seconds() > STALE_AFTER)
 
 
 def moment_of(value: Any) -> datetime | None:
@@ -95,6 +92,16 @@ def process_of(row: dict[str, Any]) -> ProcessState:
     )
 
 
+def is_alive(supervisor: dict[str, Any]) -> bool:
+    """Whether the process that ``pid`` and ``created`` name lives; one that is not named may."""
+    if not supervisor.get("pid"):
+        return True
+    try:
+        return psutil.Process(supervisor["pid"]).create_time() == supervisor["created"]
+    except psutil.NoSuchProcess:
+        return False
+
+
 def read_report(path: Path | None = None) -> Report:
     """Return the supervisor's report from ``status.json``; an absent file is an empty report.
 
@@ -105,7 +112,7 @@ def read_report(path: Path | None = None) -> Report:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         processes = tuple(process_of(row) for row in content["processes"])
-        return Report(processes, datetime.fromtimestamp(path.stat().st_mtime, tz=UTC))
+        return Report(processes, is_watched=is_alive(content.get("supervisor") or {}))
     except FileNotFoundError:
         return Report()
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -118,5 +125,4 @@ def read_report(path: Path | None = None) -> Report:
 def banner(request: HttpRequest) -> HttpResponse:
     """Answer the banner's content: empty while all is well."""
     report = read_report()
-    context = {"report": report, "is_stale": report.is_stale(datetime.now(UTC))}
-    return HttpResponse(render_to_string("web/_status.html", context))
+    return HttpResponse(render_to_string("web/_status.html", {"report": report}))

@@ -1,0 +1,207 @@
+"""The inspector's copy: a bundle of records with everything needed to check them elsewhere."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from audit import bundles, canonical, chain, checkpoint, keys, ledger, merkle, tiles
+from audit.models import Blob, Block, Checkpoint, Record
+from audit.software import software
+
+Progress = Callable[[int, int], None]
+
+
+class ExportRefused(Exception):
+    """An export that cannot be made, and what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a selection holds; everything that is given must fit."""
+
+    stream: str = ""
+    kind: str = ""  # a kind, or the beginning of kinds: "twin_core.recommendation"
+    person: str = ""  # id of an actor
+    since: datetime | None = None  # recorded at or after
+    until: datetime | None = None  # recorded before
+
+    def __bool__(self) -> bool:
+        return any((self.stream, self.kind, self.person, self.since, self.until))
+
+    def query(self) -> Q:
+        found = Q()
+        if self.stream:
+            found &= Q(stream=self.stream)
+        if self.kind:
+            found &= Q(kind__startswith=self.kind)
+        if self.person:
+            found &= Q(payload__contains=f'"actor":{{"id":{_quoted(self.person)},')
+        if self.since:
+            found &= Q(recorded_at__gte=self.since)
+        if self.until:
+            found &= Q(recorded_at__lt=self.until)
+        return found
+
+    def as_told(self) -> dict[str, Any]:
+        told = {
+            "stream": self.stream,
+            "kind": self.kind,
+            "person": self.person,
+            "since": self.since,
+            "until": self.until,
+        }
+        return {name: value for name, value in told.items() if value}
+
+
+@dataclass(slots=True)
+class Selection:
+    """The sealed blocks up to a checkpoint and, unless all is wanted, the records chosen."""
+
+    head: checkpoint.Checkpoint
+    chosen: set[Any] | None = None
+    transactions: list[int] = field(default_factory=list)  # of the chosen records, sorted
+
+    def touches(self, block: Block) -> bool:
+        if self.chosen is None:
+            return True
+        place = bisect_left(self.transactions, block.transaction_from)
+        return place < len(self.transactions) and (
+            self.transactions[place] < block.transaction_below
+        )
+
+
+def export(
+    folder: Path,
+    *,
+    filters: Filters | None = None,
+    actor: Any = None,
+    reason: str | None = None,
+    progress: Progress = lambda done, total: None,
+) -> str:
+    """Write a bundle of all sealed records, or of a selection; return its manifest's SHA-256.
+
+    The export is itself a record. Raises ExportRefused when nothing is sealed yet or the folder
+    exists.
+    """
+    filters = filters or Filters()
+    selection = _select(filters)
+    try:
+        digest = bundles.write(folder, _contents(selection, filters, progress))
+    except bundles.BundleRefused as error:
+        raise ExportRefused(str(error)) from error
+    ledger.append(
+        stream="ledger",
+        kind="audit.export.made",
+        actor=actor,
+        reason=reason,
+        data={
+            "manifest": digest,
+            "filters": filters.as_told(),
+            "tree_size": selection.head.tree_size,
+            "records": len(selection.chosen) if selection.chosen is not None else "all",
+        },
+    )
+    return digest
+
+
+def _select(filters: Filters) -> Selection:
+    newest = Checkpoint.objects.order_by("-tree_size").first()
+    if newest is None:
+        raise ExportRefused("nothing is sealed yet: is the sealer running?")
+    selection = Selection(checkpoint.parse(newest.note))
+    if filters:
+        last = Block.objects.get(pk=selection.head.block_number)
+        rows = Record.objects.filter(filters.query(), transaction__lt=last.transaction_below)
+        found = list(rows.values_list("id", "transaction"))
+        selection.chosen = {identity for identity, _ in found}
+        selection.transactions = sorted(xid for _, xid in found)
+    return selection
+
+
+def _contents(selection: Selection, filters: Filters, progress: Progress) -> bundles.Contents:
+    head = selection.head
+    return bundles.Contents(
+        origin=head.origin,
+        scope="complete" if selection.chosen is None else "selection",
+        tree_size=head.tree_size,
+        software=software(),
+        created_at=timezone.now(),
+        filters=filters.as_told(),
+        entries=_entries(selection, progress),
+        headers=_headers(head),
+        checkpoints=_checkpoints(),
+        proofs=_proofs(selection),
+        keys=keys.public_keys(settings.LEDGER_PUBLIC_KEY_FILE),
+        blobs=_blobs(selection),
+    )
+
+
+def _blocks(head: checkpoint.Checkpoint) -> Iterator[Block]:
+    rows = Block.objects.filter(number__lte=head.block_number).order_by("number")
+    yield from rows.iterator(chunk_size=200)
+
+
+def _headers(head: checkpoint.Checkpoint) -> Iterator[chain.Header]:
+    for block in _blocks(head):
+        yield chain.Header.decode(block.header.encode())
+
+
+def _checkpoints() -> list[str]:
+    return list(Checkpoint.objects.order_by("tree_size").values_list("note", flat=True))
+
+
+def _placed(selection: Selection) -> Iterator[tuple[Record, int, bytes]]:
+    """Yield each record of the touched blocks with its sequence and the leaf that was sealed.
+
+    The sealed leaf, not the stored one: where a record was altered, the verifier can name it.
+    """
+    for block in _blocks(selection.head):
+        if selection.touches(block):
+            records, sealed = ledger.records_of(block), bytes(block.leaves)
+            for place, record in enumerate(records):
+                leaf = sealed[place * 32 : place * 32 + 32]
+                is_whole = len(records) == block.count
+                yield record, block.first_sequence + place, leaf if is_whole else record.leaf
+
+
+def _entries(
+    selection: Selection, progress: Progress
+) -> Iterator[tuple[bytes | None, chain.Entry]]:
+    for record, sequence, leaf in _placed(selection):
+        is_chosen = selection.chosen is None or record.pk in selection.chosen
+        entry = chain.Entry(
+            record.pk, bytes(leaf), record.recorded_at, sequence, record.transaction
+        )
+        progress(sequence + 1, selection.head.tree_size)
+        yield record.payload.encode() if is_chosen else None, entry
+
+
+def _proofs(selection: Selection) -> Iterator[tuple[int, Sequence[bytes]]]:
+    size = selection.head.tree_size
+    fetch = merkle.fetch_from_tiles(tiles.reader(size))
+    if selection.chosen is not None:
+        for record, sequence, _ in _placed(selection):
+            if record.pk in selection.chosen:
+                yield sequence, merkle.inclusion_proof(sequence, size, fetch)
+
+
+def _blobs(selection: Selection) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield every content that the exported records cite, each once."""
+    seen: set[str] = set()
+    for record, _, _ in _placed(selection):
+        if selection.chosen is None or record.pk in selection.chosen:
+            for digest in canonical.decode(record.payload.encode())["blobs"]:
+                if digest not in seen:
+                    seen.add(digest)
+                    yield digest, [bytes(Blob.objects.get(pk=digest).content)]
+
+
+def _quoted(text: str) -> str:
+    return canonical.encode(text).decode()
