@@ -152,6 +152,12 @@ ADVICE_VALID_H = env_number("TWIN_ADVICE_VALID_H", default=12)  # process hours 
 ADVICE_QUIET_H = env_number("TWIN_ADVICE_QUIET_H", default=24)  # after a rejection, process hours
 INSTALLED_TWINS = ["twin_core.equipment.bioreactor"]  # one line for each twin in use
 
+# Paces of data and advice; a demo runs faster by these alone, never by another code path.
+CERTIFICATES_DIR = env_path("TWIN_CERTIFICATES_DIR", DATA_DIR / "certificates")
+CONNECTOR_EVERY_S = env_number("TWIN_CONNECTOR_EVERY_S", default=1)  # seconds between two looks
+SEAL_SEGMENTS_S = env_number("TWIN_SEAL_SEGMENTS_S", default=30)  # seconds; at most 60
+ESTIMATE_EVERY_H = env_number("TWIN_ESTIMATE_EVERY_H", default=6)  # process hours
+
 LEDGER_ORIGIN = env_text("TWIN_LEDGER_ORIGIN", "localhost/ledger")
 LEDGER_KEY_FILE = env_path("TWIN_LEDGER_KEY_FILE", DATA_DIR / "keys" / "ledger.key")
 LEDGER_PUBLIC_KEY_FILE = env_path("TWIN_LEDGER_PUBLIC_KEY_FILE", DATA_DIR / "keys" / "ledger.pub")

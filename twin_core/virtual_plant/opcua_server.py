@@ -230,10 +230,11 @@ class PlantServer:
             await self._space.show(f"laboratory/{sample.tag}", text, spoilt.at)
 
     @uamethod
-    def _results_since(self, parent: ua.NodeId, sequence: int, limit: int) -> list[str]:
+    def _results_since(self, parent: ua.NodeId, sequence: int, limit: int) -> ua.Variant:
         """Return the results after ``sequence``, oldest first, untouched by faults."""
         results = self.operation.results_since(sequence, min(limit, MOST_RESULTS))
-        return [result.document() for result in results]
+        documents = [result.document() for result in results]
+        return ua.Variant(documents, ua.VariantType.String, is_array=True)  # an empty list too
 
     def _cut_links(self) -> None:
         if self._server is not None and self._server.bserver is not None:
