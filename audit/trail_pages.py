@@ -20,7 +20,7 @@ SIZE = 50  # rows of a page
 COUNTED = 10_000  # beyond this the number of records that fit is not counted on each look
 RECENT = 2_000  # records from which the filters' suggestions are taken
 ONE_LOOK = timedelta(minutes=1)
-FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"]
+FORMATS = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
 PLACES = """
 SELECT record.id, block.first_sequence + (
     SELECT count(*) FROM audit_record before
@@ -41,13 +41,14 @@ FROM (SELECT kind, stream, payload FROM audit_record ORDER BY id DESC LIMIT %s) 
 
 
 def _moment(label: str) -> forms.DateTimeField:
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format=FORMATS[0])
+    shape = {"placeholder": "2026-01-31 09:15", "inputmode": "numeric", "autocomplete": "off"}
+    widget = forms.DateTimeInput(attrs=shape, format=FORMATS[0])
     return forms.DateTimeField(
         label=label,
         widget=widget,
         input_formats=FORMATS,
         required=False,
-        error_messages={"invalid": "Write it as 2026-01-31T09:15:00, in UTC."},
+        error_messages={"invalid": "Write it as 2026-01-31 09:15:00, in UTC."},
     )
 
 

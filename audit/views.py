@@ -10,6 +10,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -64,14 +65,14 @@ def _nothing(form: TrailForm) -> TrailPage:
 
 @never_cache
 @require_POST
-def export(request: HttpRequest) -> HttpResponse:
+def export(request: HttpRequest) -> HttpResponseBase:
     """Give a bundle of what is filtered as one ZIP file; the export is recorded."""
     user: Any = request.user
     identity.require_role(user, *EXPORTERS, to="export the trail")
     form, asked = TrailForm(request.GET), ExportForm(request.POST)
     if not (form.is_valid() and asked.is_valid()):
         return _trail(request, asked)
-    told = {name: value or "" for name, value in form.filters().given().items()}
+    told: dict[str, Any] = form.filters().given()
     try:
         packed = packed_bundle(exports.Filters(**told), actor=user, **asked.cleaned_data)
     except exports.ExportRefused as refusal:

@@ -105,7 +105,7 @@ def test_the_filter_by_person_knows_who_acted(desk, anna):
 def test_a_filter_that_cannot_be_read_is_refused_in_words(desk, anna):
     wrong_time = get(views.trail, anna.user, since="yesterday")
     assert wrong_time.status_code == 400
-    assert "Write it as 2026-01-31T09:15:00, in UTC." in shown(wrong_time)
+    assert "Write it as 2026-01-31 09:15:00, in UTC." in shown(wrong_time)
     wrong_key = get(views.trail, anna.user, before="17")
     assert wrong_key.status_code == 400
     assert "Enter a valid UUID" in shown(wrong_key)

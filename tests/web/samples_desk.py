@@ -284,7 +284,7 @@ def sample_report() -> status.Report:
     state = status.ProcessState
     return status.Report(
         (
-            state("postgresql", "running", ago(hours=2), 0),
+            state("postgres", "ready", ago(hours=2), 0),
             state("gate", "restarting", ago(seconds=8), 3),
         ),
     )
