@@ -1,5 +1,6 @@
 """Every page in a real browser: axe finds nothing, the policy blocks nothing, keys work."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +140,10 @@ def test_a_refused_signature_opens_its_dialog_again_at_the_flaw(visit):
 
 
 @pytest.mark.requirement("URS-WEB-007")
-def test_a_decision_prints_without_anything_to_click(visit):
+def test_a_decision_prints_on_one_page_without_anything_to_click(visit):
     page = visit("decision")
+    paper = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 1
     page.emulate_media(media="print")
     for seen in ("nav.nav", "button.copy >> nth=0", ".actions >> nth=0"):
         assert not page.locator(seen).is_visible()
