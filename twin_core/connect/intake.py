@@ -76,6 +76,8 @@ class Intake:
         good: list[Sample] = []
         refused: list[tuple[str, str, dict[str, str]]] = []
         for change in window.changes:
+            if change.is_first and change.source_time == self.last.get(change.tag):
+                continue
             reading = self._reading(change, window.units)
             try:
                 tag = self.tags[change.tag]

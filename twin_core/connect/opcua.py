@@ -21,12 +21,17 @@ MOST_RESULTS = 200  # laboratory results in one answer
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One value of one node as it came. ``unit`` is what the plant said when it was taken over."""
+    """One value of one node as it came; ``is_first`` after the subscription was made.
+
+    The first value of a node is what stands there: after a broken link it may be one that is
+    known already, which is no duplicate.
+    """
 
     tag: str
     value: Any
     quality: str
     source_time: datetime
+    is_first: bool = False
 
 
 @dataclass(slots=True)
@@ -53,6 +58,7 @@ class Subscription:
         self._units: dict[str, str] = {}
         self._tags: dict[Any, str] = {}
         self._unit_tags: dict[Any, str] = {}
+        self._met: set[str] = set()
 
     async def windows(self) -> AsyncIterator[Window]:
         """Yield windows while the link holds; raises OSError or ua.UaError when it breaks."""
@@ -98,7 +104,10 @@ class Subscription:
         if not tag:
             self._window.process[at] = value
             return
-        self._window.changes.append(Change(tag, value, opcua.quality_of(told.StatusCode), at))
+        is_first = tag not in self._met
+        self._met.add(tag)
+        quality = opcua.quality_of(told.StatusCode)
+        self._window.changes.append(Change(tag, value, quality, at, is_first))
 
     async def _take(self, node: Any) -> Window:
         """Return what came since the last look, with the laboratory caught up."""
