@@ -117,6 +117,16 @@ def test_new_points_reach_chart_readout_and_table(visit):
 
 
 @pytest.mark.requirement("URS-WEB-024")
+def test_a_stream_feeds_the_chart_and_is_taken_up_again_when_it_breaks(visit):
+    page = visit("batch-live")
+    readout = page.locator("[data-chart=vcd] .chart-readout")
+    readout.get_by_text("Laboratory 15.5 at 160 h").wait_for()
+    with page.expect_request("**/live/stream"):  # the server ended the first answer
+        pass
+    assert page.locator("[data-live]").inner_text() in {"live", "reconnecting"}
+
+
+@pytest.mark.requirement("URS-WEB-024")
 def test_a_chart_without_readable_data_says_so(visit):
     page = visit("batch")
     page.route("**/static/web/charts.js", lambda route: broken(route, page))
