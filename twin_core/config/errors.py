@@ -8,7 +8,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.template.loader import render_to_string
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -17,6 +16,7 @@ from audit.api import NotEntitled, Refused, refusals
 from models_registry.api import TransitionRefused as PhaseRefused
 from twin_core.config.middleware import EitherWay
 from twin_core.lifecycle.table import TransitionRefused
+from twin_core.web import errors as pages
 
 log = structlog.get_logger("errors")
 PROBLEM = "application/problem+json"  # RFC 9457
@@ -123,14 +123,13 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def failed(request: HttpRequest) -> HttpResponse:
     """Answer a fault of ours (Django's handler500): a silent database is named, details are not."""
+    if not request.path.startswith("/api/"):
+        return pages.failed(request)
     silent = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
     status = 503 if silent else 500
-    if request.path.startswith("/api/"):
-        detail = "the record store does not answer" if silent else "a fault on our side"
-        body = _body(request, status, "Nothing was done" if silent else "Failed", detail)
-        return JsonResponse(body, status=status, content_type=PROBLEM)
-    page = render_to_string(f"{status}.html")  # without request: the frame would ask the database
-    return HttpResponse(page, status=status, headers={"Retry-After": "5"} if silent else {})
+    detail = "the record store does not answer" if silent else "a fault on our side"
+    body = _body(request, status, "Nothing was done" if silent else "Failed", detail)
+    return JsonResponse(body, status=status, content_type=PROBLEM)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
