@@ -188,7 +188,7 @@ def test_another_package_does_not_pass_for_the_locked_one(locked, tmp_path):
     for path in source.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     with (tmp_path / "samples.csv").open("a") as samples:
-        samples.write("FB2_E_R1,262.0,viability,97.0,%,lab\n")
+        samples.write("FB2_E_R1,262.0,viability,97.0,%,lab,\n")
     with pytest.raises(CommandError, match="digests differ"):
         open_test_set("--as=engineer", package=tmp_path)
     assert registry.find("v1", template=TEMPLATE).test_openings == 0
