@@ -4,6 +4,7 @@ from audit import inclusion, refusals, sessions, state, trail
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.fields import ClockTimestamp, uuid7
+from audit.head import Head, Unsealed, head, unsealed
 from audit.identity import (
     IdentityRefused,
     change_person,
@@ -56,6 +57,7 @@ __all__ = [
     "Actor",
     "ClockTimestamp",
     "Grant",
+    "Head",
     "IdentityRefused",
     "Meaning",
     "NotCanonical",
@@ -73,6 +75,7 @@ __all__ = [
     "SigningProof",
     "Source",
     "Transitions",
+    "Unsealed",
     "User",
     "Verification",
     "ViewChanged",
@@ -91,6 +94,7 @@ __all__ = [
     "enrol_code",
     "get_blob",
     "grant_role",
+    "head",
     "inclusion",
     "is_intact",
     "next_code_at",
@@ -118,6 +122,7 @@ __all__ = [
     "timestamp",
     "trail",
     "uuid7",
+    "unsealed",
     "verify",
     "view_digest",
     "wait_for_seal",
