@@ -3,6 +3,7 @@
 from audit import inclusion, refusals, sessions, state, trail
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
+from audit.credentials import code_now, provisioning_uri
 from audit.fields import ClockTimestamp, uuid7
 from audit.head import Head, Unsealed, head, unsealed
 from audit.identity import (
@@ -86,6 +87,7 @@ __all__ = [
     "build_digest",
     "by_leaf",
     "change_person",
+    "code_now",
     "content",
     "create_person",
     "current_roles",
@@ -103,6 +105,7 @@ __all__ = [
     "people_as_of",
     "process_actor",
     "prove",
+    "provisioning_uri",
     "put_blob",
     "quantity",
     "record_refusal",

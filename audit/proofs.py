@@ -110,22 +110,20 @@ def prove(
     return outcome
 
 
-def refuse_unknown(name: str, *, password: str, address: str | None, now: datetime) -> None:
-    """Refuse a login under a name that nobody has, as slowly and in the same words as others."""
+def refusal_of_unknown(
+    name: str, *, password: str, address: str | None, now: datetime
+) -> SignatureRefused:
+    """Record and return the refusal of a name that nobody has: as slow and worded as others."""
     shown = name if re.fullmatch(r"[\w.@ -]{1,80}", name) else "(not a user name)"
-    stream = f"person/unknown/{shown.casefold()}"
+    stream, facts = f"person/unknown/{shown.casefold()}", {"name": shown}
     with actors.from_address(actors.process_actor(), address):
         until = _locked(stream, LOGIN, address, now)
         if until is None:
             credentials.verify_password(password, None)
         with transaction.atomic():
             if until is not None:
-                raise_after = _refuse_locked(stream, LOGIN, until, now, {"name": shown})
-            else:
-                raise_after = _refuse(
-                    stream, LOGIN, ["name"], now, {"name": shown}, next_code_at=None
-                )
-    raise raise_after
+                return _refuse_locked(stream, LOGIN, until, now, facts)
+            return _refuse(stream, LOGIN, ["name"], now, facts, next_code_at=None)
 
 
 def stream_of(user: User) -> str:

@@ -1,6 +1,7 @@
 """One record as a page: what it tells, what it rests on, and the proof that it is sealed."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,7 +25,7 @@ def record_page(record: Record) -> RecordPage:
         stream=record.stream,
         stream_href=trail_address(stream=record.stream),
         actor=told["actor"],
-        occurred_at=_moment(told["occurred_at"]),
+        occurred_at=datetime.fromisoformat(told["occurred_at"]),
         recorded_at=record.recorded_at,
         sequence=ledger.sequence_of(record),
         transaction=str(record.transaction),
@@ -45,12 +46,6 @@ def record_page(record: Record) -> RecordPage:
 
 def trail_address(**filters: str) -> str:
     return f"{reverse('audit:trail')}?{urlencode(filters)}"
-
-
-def _moment(text: str) -> Any:
-    from datetime import datetime
-
-    return datetime.fromisoformat(text)
 
 
 def _changes(change: dict[str, Any]) -> SubjectChanges:

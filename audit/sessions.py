@@ -10,13 +10,15 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import auth
+from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
 from audit import actors, ledger, proofs
 from audit.models import OpenSession, User
-from audit.session_store import ADDRESS, OPENED, SEEN, moment
+from audit.session_store import ADDRESS, OPENED, SEEN, SessionStore, moment
 
 BACKEND = "audit.auth_backend.PeopleBackend"
 TOUCH_EVERY = timedelta(seconds=10)  # a person's clicks write the session no oftener
@@ -42,27 +44,38 @@ def sign_in(
     now, address = now or timezone.now(), address_of(request)
     user = User.objects.filter(username=username.strip().casefold()).first()
     if user is None:
-        proofs.refuse_unknown(username.strip(), password=password, address=address, now=now)
-        raise AssertionError("refuse_unknown returns never")
+        raise proofs.refusal_of_unknown(
+            username.strip(), password=password, address=address, now=now
+        )
     proof = proofs.prove(
         user, password=password, code=code, purpose=proofs.LOGIN, address=address, now=now
     )
+    sweep(now=now)
     user.refresh_from_db()
+    try:
+        _open(request, user, address, now, proof.leaf)
+    except BaseException:  # no session without its record: the response must not save one
+        request.session, request.user = SessionStore(), AnonymousUser()
+        raise
+    return user
+
+
+@transaction.atomic
+def _open(
+    request: HttpRequest, user: User, address: str | None, now: datetime, proof: bytes
+) -> None:
     auth.login(request, user, backend=BACKEND)
     data = request.session
     data[OPENED] = data[SEEN] = now.timestamp()
     data[ADDRESS] = address
     data.save()
-    _record("opened", user, data.session_key, address, now, parents=[proof.leaf])
-    return user
+    with actors.acting(user, session=short(data.session_key), address=address):
+        _append("opened", user, data.session_key, now, parents=[proof])
 
 
 def sign_out(request: HttpRequest) -> None:
     """Close the request's session at the person's wish."""
-    user, key = request.user, request.session.session_key
-    auth.logout(request)
-    if isinstance(user, User):
-        _record("closed", user, key, address_of(request), timezone.now(), cause="signed out")
+    _end(request, "closed", "signed out", timezone.now())
 
 
 def end_over(session: Any, *, now: datetime) -> str | None:
@@ -77,10 +90,16 @@ def end_over(session: Any, *, now: datetime) -> str | None:
 
 def expire(request: HttpRequest, cause: str, *, now: datetime) -> None:
     """End the request's session because its time is over, and record it."""
+    _end(request, "expired", cause, now)
+
+
+@transaction.atomic
+def _end(request: HttpRequest, what: str, cause: str, now: datetime) -> None:
     user, key = request.user, request.session.session_key
     auth.logout(request)
     if isinstance(user, User):
-        _record("expired", user, key, address_of(request), now, cause=cause)
+        with actors.acting(user, session=short(key), address=address_of(request)):
+            _append(what, user, key, now, cause=cause)
 
 
 def touch(session: Any, *, now: datetime) -> None:
@@ -128,35 +147,28 @@ def end_all(user: User, *, cause: str, keep: str | None = None) -> int:
 
 
 def sweep(*, now: datetime | None = None) -> int:
-    """End sessions that ran out unseen, each with its record; return how many."""
+    """End sessions that ran out unseen, each with its record; return how many.
+
+    Each sign-in does it, so that no session's end waits longer than for the next person.
+    """
     now, ended = now or timezone.now(), 0
-    for row in OpenSession.objects.select_related("user"):
-        cause = end_over(row.get_decoded(), now=now)
-        if row.user is None or cause is None:
-            continue
+    over = OpenSession.objects.filter(
+        Q(opened_at__lte=now - absolute_limit()) | Q(seen_at__lte=now - idle_limit())
+    )
+    for row in over.select_related("user"):
         with transaction.atomic():
             deleted, _ = OpenSession.objects.filter(pk=row.pk).delete()
-            if deleted:
+            if deleted and row.user is not None:
+                cause = end_over(row.get_decoded(), now=now)
                 _append("expired", row.user, row.session_key, now, cause=cause)
                 ended += 1
+    OpenSession.objects.filter(user=None, expire_date__lte=now).delete()
     return ended
 
 
 def address_of(request: HttpRequest) -> str | None:
     """Return the address the connection came from; headers are no evidence of it."""
     return request.META.get("REMOTE_ADDR") or None
-
-
-def _record(
-    what: str,
-    user: User,
-    key: str | None,
-    address: str | None,
-    now: datetime,
-    **facts: Any,
-) -> None:
-    with actors.acting(user, session=short(key), address=address), transaction.atomic():
-        _append(what, user, key, now, **facts)
 
 
 def _append(
@@ -171,7 +183,7 @@ def _append(
     ledger.append(
         stream=proofs.stream_of(user),
         kind=f"audit.session.{what}",
-        actor=user if what in {"opened"} or cause == "signed out" else None,
+        actor=user if what == "opened" or cause == "signed out" else None,
         reason=cause,
         data={"session": short(key), "person": str(user.pk)},
         parents=parents or [],

@@ -1,17 +1,17 @@
 """The trail as a page: rows in words, one page by key, one record for each look at it."""
 
 from collections.abc import Sequence
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
 from django.db import connection
 from django.http import QueryDict
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from audit import ledger, trail, words
+from audit import canonical, ledger, trail, words
 from audit.models import Record, Signature, User
 from audit.pages import Chip, Pages, TrailPage, TrailRow
 from audit.trail import Filters
@@ -78,10 +78,7 @@ class TrailForm(forms.Form):
 
     def filters(self) -> Filters:
         """Return what is asked for; call it on a valid form."""
-        given = {name: value or None for name, value in self.cleaned_data.items()}
-        for name in ("since", "until"):
-            given[name] = given[name] and given[name].replace(tzinfo=UTC)
-        return Filters(**given)
+        return Filters(**{name: value or None for name, value in self.cleaned_data.items()})
 
 
 def suggestions() -> tuple[list[str], list[str], list[str]]:
@@ -96,7 +93,7 @@ def suggestions() -> tuple[list[str], list[str], list[str]]:
 def note_look(filters: Filters, *, actor: User) -> None:
     """Record the look, once a minute for the same person and the same filters."""
     since = timezone.now() - ONE_LOOK
-    given = _as_told(filters)
+    given = canonical.decode(canonical.encode(filters.given()))
     for record in Record.objects.filter(
         stream=trail.STREAM, kind="audit.trail.viewed", recorded_at__gte=since
     ).order_by("-id"):
@@ -104,12 +101,6 @@ def note_look(filters: Filters, *, actor: User) -> None:
         if told["actor"]["id"] == str(actor.pk) and told["data"]["filters"] == given:
             return
     trail.note_view(filters, actor=actor, where="page")
-
-
-def _as_told(filters: Filters) -> dict[str, Any]:
-    from audit import canonical
-
-    return canonical.decode(canonical.encode(filters.given()))
 
 
 def trail_page(form: TrailForm, query: QueryDict, *, may_export: bool) -> TrailPage:
@@ -163,8 +154,6 @@ def _address(query: QueryDict, **extra: Any) -> str:
 
 
 def _export_address(query: QueryDict) -> str:
-    from django.urls import NoReverseMatch
-
     try:
         return _address(query).replace(reverse("audit:trail"), reverse("audit:export"))
     except NoReverseMatch:

@@ -31,6 +31,7 @@ from models_registry.models import ModelVersion, TwinModel
 from models_registry.standing import (
     NotInForce,
     Step,
+    all_in_force,
     find,
     history,
     in_force,
@@ -40,6 +41,7 @@ from models_registry.standing import (
     test_set,
 )
 from models_registry.versions import (
+    SIGNED,
     ActRefused,
     attach_scores,
     attach_training,
@@ -58,6 +60,7 @@ from models_registry.versions import (
 )
 
 __all__ = [
+    "SIGNED",
     "ActRefused",
     "ArtefactRefused",
     "Card",
@@ -72,6 +75,7 @@ __all__ = [
     "TransitionRefused",
     "TwinModel",
     "Verdict",
+    "all_in_force",
     "as_told",
     "attach_scores",
     "attach_training",

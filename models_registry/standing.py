@@ -53,6 +53,12 @@ def in_force(
     return ModelVersion.objects.filter(model=model, phase=Phase.IN_FORCE).first()
 
 
+def all_in_force(at: datetime) -> list[ModelVersion]:
+    """Return every version in force at a time, one an asset and template, from the ledger."""
+    models = TwinModel.objects.order_by("scope", "template")
+    return [version for model in models if (version := _in_force_at(model, at))]
+
+
 def require_in_force(scope: str, *, template: str | None = None) -> ModelVersion:
     """Return the version that may advise here, after comparing it with its signed record.
 

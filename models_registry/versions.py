@@ -339,3 +339,14 @@ def refusals(version: ModelVersion, action: str, person: Any) -> str | None:
 def _tell_tracking(version: ModelVersion, record: Any) -> None:
     """Leave an entry for the tracking store, which catches up by itself."""
     TrackingTask.objects.create(version=version, leaf=bytes(record.leaf))
+
+
+SIGNED = {  # action -> the act that a person signs
+    "specify": specify,
+    "train": train,
+    "verify": verify,
+    "validate": validate,
+    "put_in_force": put_in_force,
+    "suspend": suspend,
+    "retire": retire,
+}

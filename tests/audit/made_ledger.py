@@ -14,7 +14,7 @@ from audit import bundles, canonical, chain, checkpoint, merkle
 
 ORIGIN = "ledger.example/site-1"
 START = datetime(2026, 1, 31, 9, 15, tzinfo=UTC)
-BLOB = b"spectrum,1\n" * 5000
+BLOB = b"spectrum,1\n" * 300
 REASON = "größer als erwartet: \N{GREEK SMALL LETTER MU} \U0001f9ea"
 
 

@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit import merkle
@@ -82,11 +82,13 @@ def test_the_published_roots_are_met(size):
 
 
 @pytest.mark.requirement("URS-AUD-022")
+@settings(deadline=None)
 @given(SIZES)
 def test_the_root_is_that_of_the_recursive_definition(size):
     assert merkle.root(leaves_of(size)) == recursive_root(leaves_of(size))
 
 
+@settings(deadline=None)
 @given(SIZES, st.data())
 def test_the_growing_root_is_right_at_every_size(size, data):
     leaves = leaves_of(size)
@@ -99,6 +101,7 @@ def test_the_growing_root_is_right_at_every_size(size, data):
 
 
 @pytest.mark.requirement("URS-AUD-022")
+@settings(deadline=None)
 @given(st.integers(0, 700), st.integers(0, 700))
 def test_a_tree_continues_from_its_right_edge(before, after):
     leaves = leaves_of(before + after)
@@ -136,6 +139,7 @@ def test_a_leaf_of_another_length_is_refused():
 
 
 @pytest.mark.requirement("URS-AUD-022")
+@settings(deadline=None)
 @given(SIZES, st.data())
 def test_inclusion_proofs_are_those_of_the_rfc_and_verify(size, data):
     index = data.draw(st.integers(0, size - 1))
@@ -154,6 +158,7 @@ def test_inclusion_proofs_are_those_of_the_rfc_and_verify(size, data):
 
 
 @pytest.mark.requirement("URS-AUD-022")
+@settings(deadline=None)
 @given(SIZES, st.data())
 def test_consistency_proofs_are_those_of_the_rfc_and_verify(second, data):
     first = data.draw(st.integers(1, second))
@@ -175,6 +180,7 @@ def test_consistency_proofs_are_those_of_the_rfc_and_verify(second, data):
         assert not merkle.verify_consistency(**{**facts, "proof": proof[1:]})
 
 
+@settings(deadline=None)
 @given(st.integers(1, 70_000), st.data())
 def test_proofs_read_from_tiles_equal_those_from_leaves(size, data):
     index = data.draw(st.integers(0, size - 1))

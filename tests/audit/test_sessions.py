@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
@@ -167,6 +168,20 @@ def test_sessions_that_ran_out_unseen_are_ended_and_recorded(quinn, clock):
     assert sessions.sweep() == 1
     assert sessions.sweep() == 0
     assert kinds_of(quinn)[-1] == "audit.session.expired"
+
+
+@pytest.mark.requirement("URS-SIG-007")
+def test_no_session_opens_when_its_record_cannot_be_written(quinn, clock, monkeypatch):
+    def full(*_, **__):
+        raise OperationalError("no space left")
+
+    monkeypatch.setattr(sessions, "_append", full)
+    client = Client(raise_request_exception=False)
+    body = given(quinn, clock.now)
+    answer = client.post("/api/session/", body, content_type="application/json")
+    assert answer.status_code == 503
+    assert OpenSession.objects.count() == 0
+    assert client.get("/account/").status_code == 302
 
 
 @pytest.mark.requirement("URS-SIG-010")

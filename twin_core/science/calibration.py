@@ -107,7 +107,7 @@ def held_out_pairs(
         population = learned_population(inside, model, None)
         version = activate({**draft, **population_content(population, model)}, "fold", model)
         for batch in outside:
-            pairs += next_sample_pairs(version, batch, FORECASTS_PER_BATCH)
+            pairs += next_sample_pairs(version, batch, most=FORECASTS_PER_BATCH, told=True)
     return pairs
 
 
@@ -241,7 +241,7 @@ def thresholds(batches: Sequence[BatchHistory], version: ModelVersion) -> dict[s
 
 
 MOST_FOLDS = 6
-FORECASTS_PER_BATCH = 24  # of a held-out batch, for the calibration of the bands
+FORECASTS_PER_BATCH = 14  # of a held-out batch, for the calibration of the bands
 UNLIMITED = {
     "largest_departure": "1000000.0",
     "oldest_sample_h": "1000000.0",

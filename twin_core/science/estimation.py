@@ -8,7 +8,7 @@ import numpy as np
 
 from twin_core.science import assumptions
 from twin_core.science.assumptions import ADVICE, FORECAST, Verdict
-from twin_core.science.packages import BatchHistory, Event, Observation
+from twin_core.science.packages import BatchHistory
 from twin_core.science.population import (
     STEP_TOLERANCE,
     Array,
@@ -198,5 +198,3 @@ def verdict_content(verdict: Verdict) -> dict[str, Any]:
         "why": "" if verdict.kept else verdict.why,
     }
 
-
-__all__ = ["Estimate", "Event", "Observation", "estimate", "estimate_content"]

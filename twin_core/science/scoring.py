@@ -45,16 +45,20 @@ def issue_times(batch: BatchHistory) -> list[float]:
     return sorted({s.received_h for s in batch.samples if s.source == "lab"})
 
 
-def next_sample_pairs(version: ModelVersion, batch: BatchHistory, most: int = 10_000) -> list[Pair]:
+def next_sample_pairs(
+    version: ModelVersion, batch: BatchHistory, *, most: int = 10_000, told: bool = False
+) -> list[Pair]:
     """Return the forecasts of a batch paired with the samples that came after them.
 
     A forecast at each receipt of samples but the last; of more than ``most`` receipts an
-    even choice.
+    even choice. ``told``: the forecast is given the set points to come, so that its band is
+    judged for what it claims, the course under known set points.
     """
     pairs: list[Pair] = []
     times = issue_times(batch)[:-1]
     for now_h in times[:: max(1, -(-len(times) // most))]:
-        made = forecast(version, estimate(version, batch, now_h))
+        plan = [e for e in batch.events if told and e.time_h > now_h]
+        made = forecast(version, estimate(version, batch, now_h), plan=plan)
         pairs += pair(batch, now_h, made.rows, version)
     return pairs
 

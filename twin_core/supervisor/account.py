@@ -74,3 +74,16 @@ def can_reach(account: Account, path: Path) -> bool:
     if not account.drop:
         return True
     return all(may_enter(account, p.stat()) for p in path.absolute().parents if p.exists())
+
+
+def can_run(account: Account, program: Path) -> bool:
+    """Return whether the account can reach the program and has the right to run it."""
+    return can_reach(account, program) and (not account.drop or may_enter(account, program.stat()))
+
+
+def open_to_all(folder: Path) -> None:
+    """Let every account read (and run what can be run) below ``folder``, a copy of ours."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            runs = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+            path.chmod(0o755 if runs else 0o644)

@@ -24,7 +24,7 @@ from twin_core.supervisor.spawning import end, spawn
 # These look at code or files alone.
 NEED_NOTHING = {
     *("", "help", "version", "check", "makemigrations", "collectstatic", "findstatic"),
-    *("diffsettings", "spectacular"),
+    *("diffsettings", "spectacular", "code"),
 }
 # These bring services up themselves.
 START_SERVICES = {"supervise", "demo_check"}
@@ -92,6 +92,7 @@ def idle_variables(folder: DataFolder) -> dict[str, str]:
     """Return variables with which settings load and nothing is reached."""
     return {
         "TWIN_SECRET_KEY": secrets.token_urlsafe(64),
+        "TWIN_DATA_DIR": str(folder.path),
         APPLICATION: f"postgresql://nobody@/none?host={folder.path / 'none'}",
     }
 

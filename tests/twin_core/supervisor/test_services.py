@@ -176,7 +176,7 @@ def test_a_service_that_ends_at_once_is_told_with_its_log(own, monkeypatch):
 def test_programs_are_copied_for_an_account_that_cannot_reach_them(own, monkeypatch, tmp_path):
     for module in (postgres, valkey):
         monkeypatch.setattr(module, "SYSTEM_HOME", tmp_path)
-        monkeypatch.setattr(module, "can_reach", lambda account, path: False)
+        monkeypatch.setattr(module, "can_run", lambda account, path: False)
     programs = own.postgres.binaries()
     assert programs.is_relative_to(tmp_path)
     said = subprocess.run([programs / "initdb", "--version"], capture_output=True, text=True)

@@ -21,6 +21,7 @@ class Command(BaseCommand):
         with transaction.atomic(), progress:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                cursor.execute("SET LOCAL transaction_timeout = 0")  # it reads the whole ledger
             for difference in state.differences(progress.update):
                 found += 1
                 self.stdout.write(str(difference))

@@ -87,11 +87,36 @@ def build(model: ModuleType) -> Kernel:
     digest = hashlib.sha256(text.encode()).hexdigest()
     folder = private_folder(cache_folder())
     source = folder / f"kernel_{digest[:16]}.py"
+    prepare_compiler(folder)
     if not source.exists() or source.read_text(encoding="utf-8") != text:
         announce(f"no compiled kernel {digest[:16]} in {folder}: compiling, about a minute")
         write_whole(source, text)
-    prepare_compiler(folder)
+        write_whole(source.with_suffix(".host"), host_text())
+    elif foreign(source):
+        announce(f"the kernel in {folder} was compiled elsewhere: compiling, about a minute")
+        write_whole(source.with_suffix(".host"), host_text())
     return Kernel(load(source), digest)
+
+
+def host_text() -> str:
+    """Return what compiled code depends on beside its source."""
+    import llvmlite
+    import numba
+
+    parts = (
+        platform.python_version(),
+        numba.__version__,
+        llvmlite.__version__,
+        platform.machine(),
+        str(numba.config.CPU_NAME),
+    )
+    return " ".join(parts) + "\n"
+
+
+def foreign(source: Path) -> bool:
+    """Return True when the cache beside the source was made by another compiler or host."""
+    stamp = source.with_suffix(".host")
+    return not stamp.exists() or stamp.read_text(encoding="utf-8") != host_text()
 
 
 def private_folder(folder: Path) -> Path:
@@ -107,7 +132,7 @@ def private_folder(folder: Path) -> Path:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file at once, so that another process never reads half of it."""
-    beside = path.with_suffix(f".{os.getpid()}")
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
     beside.write_text(text, encoding="utf-8")
     beside.replace(path)
 

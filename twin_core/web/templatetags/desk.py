@@ -5,6 +5,7 @@ Loaded by ``{% load desk %}``; the settings name this library, as the desk is no
 """
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,6 +30,7 @@ UNITS_SHOWN = {
     "1": "",
     "% air saturation": "% air sat.",
 }
+PLAIN = re.compile(r"-?\d+(\.\d+)?")
 MISSING = SafeString('<span class="missing">—<span class="visually-hidden">no value</span></span>')
 
 
@@ -97,7 +99,7 @@ def span(seconds: float | None) -> str:
     if seconds is None:
         return "—"
     left = max(0, round(float(seconds)))
-    parts = []
+    parts: list[str] = []
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
         count, left = divmod(left, size)
         if count or (unit == "s" and not parts):
@@ -139,8 +141,9 @@ def process_time(hours: Any) -> SafeString:
 
 def in_digits(value: str | float, digits: int) -> str:
     """Return ``value`` with at most ``digits`` significant digits; text that has fewer stays."""
-    if isinstance(value, str) and value.strip("-").replace(".", "", 1).isdigit():
-        if len(value.strip("-").replace(".", "").lstrip("0")) <= digits:
+    if isinstance(value, str) and PLAIN.fullmatch(value):
+        told = value.strip("-").replace(".", "").lstrip("0")
+        if len(told) <= digits:
             return value
     value = float(value)
     if not math.isfinite(value):
@@ -212,13 +215,14 @@ def person(who: Any) -> SafeString:
 
 
 @register.inclusion_tag("web/_field.html")
-def field(
-    bound: BoundField, help: str = "", css: str = "", quiet: bool = False
-) -> dict[str, Any]:
+def field(bound: BoundField, help: str = "", css: str = "", quiet: bool = False) -> dict[str, Any]:
     """Render one form field: label, control, help and errors, tied together for screen readers.
 
     ``quiet`` leaves out the word "optional", where all fields of a form are.
     """
-    is_optional = not (bound.field.required or quiet)
-    help = help or bound.help_text
-    return {"field": bound, "help": help, "css": css, "is_optional": is_optional}
+    return {
+        "field": bound,
+        "help": help or bound.help_text,
+        "css": css,
+        "is_optional": not (bound.field.required or quiet),
+    }

@@ -72,6 +72,18 @@ function startPrint() {
   });
 }
 
+/** A table that is wider than its place can be scrolled by keyboard; one that fits is no stop. */
+function startScrolling() {
+  const boxes = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      if (target.role === "tabpanel") continue;
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
+    }
+  });
+  for (const box of document.querySelectorAll(".table-wrap")) boxes.observe(box);
+}
+
 startClock();
 startCopy();
 startDialogs();
@@ -79,6 +91,7 @@ startKeys();
 startMenus();
 startPrint();
 startRetry();
+startScrolling();
 startSession();
 startStatus();
 startTabs();
