@@ -161,12 +161,8 @@ class Chart {
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 
-  /** Takes fresh points (see live.js): appended, or in place of all of a series with `replace`. */
-  take(message) {
-    const series = this.spec.series.find((one) => one.key === message.series);
-    if (series) series.points = message.replace ? message.points : [...series.points, ...message.points];
-    if (message.now !== undefined) this.spec.now = message.now;
-    if (message.events) this.spec.events = [...(this.spec.events ?? []), ...message.events];
+  /** Show what the spec holds by now; its series are the same as before (see live.js). */
+  update() {
     this.columns = columnsOf(this.spec);
     this.rows = rowsOf(this.spec, this.columns);
     this.plot?.setData(this.rows);

@@ -21,7 +21,7 @@ function put(chart, fresh) {
   const isSame = fresh.series.map((one) => one.key).join() === chart.spec.series.map((one) => one.key).join()
     && JSON.stringify([fresh.limits, fresh.events]) === JSON.stringify([chart.spec.limits, chart.spec.events]);
   Object.assign(chart.spec, fresh, { csv: chart.spec.csv });
-  if (isSame) chart.take({ now: fresh.now });
+  if (isSame) chart.update();
   else chart.refresh();
 }
 
