@@ -63,7 +63,7 @@ def batch_page(course: Course, person: Any, dialogs: Sequence[Any] = ()) -> Batc
         can_enter=running and rights.may(person, "enter a laboratory value"),
         can_close=running and rights.may(person, "close a batch"),
         is_live=running,
-        live_href=reverse("web:stream", args=[batch.number]),
+        live_href=reverse("web:stream", args=[batch.number]) if running else "",
         charts_href=reverse("web:charts", args=[batch.number]),
         refresh_href=reverse("web:batch", args=[batch.number]),
     )

@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -35,4 +36,6 @@ def desk_page(reader: queue.Reader) -> DeskPage:
         others=others,
         batches=[tiles.tile(rows.course(batch)) for batch in tiles.running()],
         recent=[rows.row(one) for one in queue.recent_rows()],
+        live_href=reverse("web:stream", args=["all"]),
+        refresh_href=reverse("web:desk"),
     )

@@ -58,6 +58,8 @@ class DeskPage:
     others: Sequence[QueueRow] = ()
     batches: Sequence[BatchTile] = ()
     recent: Sequence[QueueRow] = ()  # decided lately
+    live_href: str = ""  # events that say that a batch has changed
+    refresh_href: str = ""  # these lists again, asked for in the background
 
 
 @dataclass(frozen=True)
