@@ -90,6 +90,15 @@ def effect(task: OutboxTask) -> Iterator[None]:
         held.save(update_fields=["state", "error"])
 
 
+def give_back(task: OutboxTask, *, after: timedelta = timedelta(milliseconds=300)) -> None:
+    """Put a task back that could not be done yet; waiting is no failed attempt."""
+    OutboxTask.objects.filter(pk=task.pk, token=task.token, state=OutboxTask.State.LEASED).update(
+        state=OutboxTask.State.WAITING,
+        lease_until=timezone.now() + after,
+        attempts=max(task.attempts - 1, 0),
+    )
+
+
 def fail(task: OutboxTask, error: str) -> None:
     """Give a task back for another try, or park it with its error after too many."""
     parked = task.attempts >= MOST_ATTEMPTS

@@ -197,4 +197,3 @@ def verdict_content(verdict: Verdict) -> dict[str, Any]:
         "locks": list(verdict.locks),
         "why": "" if verdict.kept else verdict.why,
     }
-

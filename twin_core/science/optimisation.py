@@ -139,8 +139,7 @@ def candidate_changes(
             continue
         values = tried_values(point, present, version.content["input_space"]["controls"][point.tag])
         options.append(
-            [None]
-            + [Event(found.now_h, "setpoint", point.tag, v, point.unit) for v in values]
+            [None] + [Event(found.now_h, "setpoint", point.tag, v, point.unit) for v in values]
         )
     plans: list[tuple[Event, ...]] = [()]
     for option in options:

@@ -23,6 +23,7 @@ from twin_core.science.tag_map import WritePoint
 from twin_core.write_gate import gate, orders
 
 log = structlog.get_logger("gate")
+NOTHING_READ = gate.Plant(None, None, None, None, None, None)
 WRITTEN = (State.SENT, State.CONFIRMED, State.UNKNOWN, State.DEVIATION)
 
 
@@ -51,7 +52,12 @@ def carry_out(task: OutboxTask, link: PlantLink) -> SetpointWrite | None:
     if not order.is_sealed:
         return None
     point, found = _point(recommendation)
-    plant = _look(link, point, recommendation)
+    try:
+        plant = _look(link, point, recommendation)
+    except LinkLost:
+        if clock.process_now(recommendation.batch) <= recommendation.expires_h:
+            raise  # it may still be carried out when the link is back
+        plant = NOTHING_READ
     permits = orders.permits_for(
         recommendation, enabled=settings.WRITE_BACK_ENABLED, configuration=found, point=point
     )
@@ -92,7 +98,7 @@ def _point(recommendation: Recommendation) -> tuple[WritePoint | None, list[str]
 
 def _look(link: PlantLink, point: WritePoint | None, recommendation: Recommendation) -> gate.Plant:
     if point is None:
-        return gate.Plant(None, None, None, None, None, None)
+        return NOTHING_READ
     return gate.Plant(**link.read(point), last_change_h=_last_change_h(recommendation))
 
 
