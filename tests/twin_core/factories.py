@@ -174,7 +174,9 @@ def curve(tag: str, hours: float) -> float:
     }[tag]
 
 
-def batch(made: Site, tag: str = "BR-201", *, until_h: float = 168.0, every_h: float = 12.0) -> Batch:
+def batch(
+    made: Site, tag: str = "BR-201", *, until_h: float = 168.0, every_h: float = 12.0
+) -> Batch:
     """Return a running batch with laboratory results and, on BR-201, sealed on-line data."""
     unit = made.equipment[tag]
     started = timezone.now() - timedelta(hours=until_h / PACE)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twin_core.web.templatetags.desk import unit_shown
 from twin_core.web.course import Course, band
 from twin_core.web.series import changes
+from twin_core.web.templatetags.desk import unit_shown
 from twin_core.web.words import short, tag_words
 
 Chart = dict[str, Any]

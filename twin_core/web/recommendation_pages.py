@@ -55,9 +55,7 @@ def recommendation_page(
     told, course = standing.evidence(found), Course(found.batch)
     estimate = found.forecast.estimate
     records = records_of(found)
-    is_open = found.state == State.PROPOSED or (
-        found.state == State.APPROVED and found.is_writable
-    )
+    is_open = found.state == State.PROPOSED or (found.state == State.APPROVED and found.is_writable)
     expires = expected_at(found.expires_h, now_h=course.now_h, pace=course.speed)
     return RecommendationPage(
         id=str(found.pk),
@@ -194,9 +192,7 @@ def inputs(found: Recommendation, told: dict[str, Any]) -> list[InputLink]:
         for words, detail, record in rows
     ]
     document = reverse("audit:blob", args=[estimate.record_id, estimate.inputs])
-    links.append(
-        InputLink("Input document", "all values in one file", estimate.inputs, document)
-    )
+    links.append(InputLink("Input document", "all values in one file", estimate.inputs, document))
     evidence = reverse("audit:blob", args=[found.record_id, found.content])
     links.append(InputLink("Evidence document", "what is shown here", found.content, evidence))
     return links
@@ -318,5 +314,3 @@ def decided_by(found: Recommendation) -> str:
     last = record.kind.rsplit(".", 1)[1]
     words = STEP_WORDS.get(record.kind, last).lower()
     return f"{words} by {told['actor']['name']} at {record.recorded_at:%H:%M:%S} UTC"
-
-

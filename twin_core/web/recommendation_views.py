@@ -92,9 +92,7 @@ def _show(request: HttpRequest, found: Recommendation, **refused: Any) -> HttpRe
     form = next(iter(refused.values()), None)
     found.refresh_from_db(fields=["state"])
     made = _dialogs(found, request.user, refused)
-    page = recommendation_page(
-        found, request.user, dialogs=made, notice=_notice(found, form, made)
-    )
+    page = recommendation_page(found, request.user, dialogs=made, notice=_notice(found, form, made))
     context = {"page": page, "crumbs": _crumbs(found)}
     status = status_of(form) if form is not None else 200
     return render(request, "web/recommendation.html", context, status=status)
@@ -191,9 +189,7 @@ def _ask_dialog(found: Recommendation, person: Any, sent: Any) -> SigningDialog:
     )
 
 
-def _answer_dialog(
-    found: Recommendation, asked: Question, person: Any, sent: Any
-) -> SigningDialog:
+def _answer_dialog(found: Recommendation, asked: Question, person: Any, sent: Any) -> SigningDialog:
     return dialog(
         "answer",
         title="Answer the question",
@@ -266,9 +262,7 @@ def ask_view(request: HttpRequest, pk: UUID) -> HttpResponse:
 
     def act(found: Recommendation, person: Any, given: dict[str, Any]) -> str:
         words = given["question"].strip()
-        same = found.questions.filter(
-            asked_by=person, question=words, answered_by__isnull=True
-        )
+        same = found.questions.filter(asked_by=person, question=words, answered_by__isnull=True)
         if not same.exists():  # sent twice is asked once
             recommendations.ask(found.pk, asker=person, question=words)
         return "Returned with your question."

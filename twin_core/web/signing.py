@@ -26,9 +26,7 @@ def attributes(**more: Any) -> dict[str, Any]:
 class ReasonForm(forms.Form):
     """An act that needs its reason and no signature."""
 
-    reason = forms.CharField(
-        max_length=500, widget=forms.Textarea(attrs=attributes(**REASON_ROWS))
-    )
+    reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs=attributes(**REASON_ROWS)))
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, label_suffix="", **options)

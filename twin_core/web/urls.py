@@ -23,12 +23,8 @@ urlpatterns = [
     path("batches/<slug:number>/quarantine/<uuid:pk>/", batch_views.release, name="release"),
     path("batches/<slug:number>/laboratory.csv", batch_views.results_csv, name="results_csv"),
     path("batches/<slug:number>/charts/<slug:key>.csv", batch_views.chart_csv, name="chart_csv"),
-    path(
-        "recommendations/<uuid:pk>/", recommendation_views.recommendation, name="recommendation"
-    ),
-    path(
-        "recommendations/<uuid:pk>/decision/", recommendation_views.decision, name="decision"
-    ),
+    path("recommendations/<uuid:pk>/", recommendation_views.recommendation, name="recommendation"),
+    path("recommendations/<uuid:pk>/decision/", recommendation_views.decision, name="decision"),
     path("recommendations/<uuid:pk>/sign/", recommendation_views.sign_view, name="sign"),
     path("recommendations/<uuid:pk>/reject/", recommendation_views.reject_view, name="reject"),
     path("recommendations/<uuid:pk>/ask/", recommendation_views.ask_view, name="ask"),

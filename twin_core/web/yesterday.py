@@ -53,5 +53,3 @@ def at(points: Sequence[Sequence[float]], hours: float) -> tuple[float, float, f
             )
             return mean, low, high
     return None
-
-
