@@ -45,7 +45,7 @@ class RegulatedModel(models.Model):
     def subject(self) -> dict[str, str]:
         return {"type": self._meta.label_lower, "id": str(self.pk)}
 
-    def save(self, *, record: Any = None, **options: Any) -> None:  # type: ignore[override]
+    def save(self, *, record: Any = None, **options: Any) -> None:
         """Write the row as ``record`` tells it; the database refuses anything else."""
         if record is None:
             raise ValueError(f"{self._meta.label} is regulated: save(record=...) names its record")

@@ -53,7 +53,7 @@ def verify(
     *,
     keys: list[checkpoint.PublicKey],
     outside: list[str],
-    progress: Callable[[int], None] = lambda blocks: None,
+    progress: Callable[[int], object] = lambda blocks: None,
 ) -> Verification:
     """Recompute the chain and the tree of the live ledger and compare every checkpoint.
 
@@ -90,7 +90,7 @@ class Walk:
         self.blocks = self.compared = self.unsealed = 0
         self.expected: dict[int, list[checkpoint.Checkpoint]] = {}
 
-    def run(self, progress: Callable[[int], None]) -> chain.Finding | None:
+    def run(self, progress: Callable[[int], object]) -> chain.Finding | None:
         if finding := self._read_checkpoints():
             return finding
         for block in Block.objects.order_by("number").iterator(chunk_size=200):

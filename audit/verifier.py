@@ -301,25 +301,26 @@ class Check:
         for name, value in must.items():
             require(header[name] == value, place, f"{name} is {header[name]}, but must be {value}")
         require(header["sealed_at"] >= before["sealed_at"], place, "is sealed before the last one")
+        span = range(int(header["transaction_from"]), int(header["transaction_below"]))
+        require(span.start < span.stop, place, "transaction_below is not above transaction_from")
         following = self.heads["index.jsonl"][2]
         if self.scope == "complete" or (following and following["sequence"] < header["end"]):
-            self.check_entries(header, opens, place)
+            self.check_entries(header, span, opens, place)
         if self.scope == "complete":
             root = reduce(lambda right, left: _node(left, right), self.peaks[::-1]).hex()
             require(root == header["root"], place, "root is not that of the leaves so far")
         self.check_notes(header)
         return {**header, "transaction_from": header["transaction_below"]}  # where the next begins
 
-    def check_entries(self, header: dict[str, Any], opens: bool, block: str) -> None:
+    def check_entries(self, header: dict[str, Any], span: range, opens: bool, block: str) -> None:
         """Check the index lines of one block, and those of its records that are in the bundle."""
         index, records, shown, order = hashlib.sha256(), hashlib.sha256(), -self.records, (-1, "")
-        low, high = int(header["transaction_from"]), int(header["transaction_below"])
         for sequence in range(header["first_sequence"], header["end"]):
             place, line, entry = self.take("index.jsonl", f"sequence {sequence}")
             require(entry["sequence"] == sequence, place, f"sequence {sequence} must stand here")
             leaf, before = bytes.fromhex(entry["leaf"]), order
             order = (int(entry["transaction"]), entry["id"])
-            require(low <= order[0] < high, place, "its transaction is outside its block's range")
+            require(order[0] in span, place, "its transaction is outside its block's range")
             require(before < order, place, "is not in the order of (transaction, id)")
             index.update(line + b"\n")
             if self.scope == "complete":
@@ -340,8 +341,8 @@ class Check:
         fits = hashlib.sha256(b"\x00" + line).digest() == leaf
         require(fits, place, "payload does not match its leaf in index.jsonl")
         require(len(line) <= MAX_PAYLOAD, place, f"is longer than {MAX_PAYLOAD} bytes")
-        is_fork = payload["kind"] == "audit.ledger.forked"
-        require(is_fork or not opens, place, "opens an epoch, but is no fork record")
+        is_right = not opens or payload["kind"] == "audit.ledger.forked"
+        require(is_right, place, "opens an epoch, but is no fork record")
         for blob in payload["blobs"]:
             require(f"blobs/{blob}" in self.files, place, f"cites blob {blob}, which is missing")
         if self.scope == "selection":

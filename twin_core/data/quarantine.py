@@ -25,7 +25,7 @@ def put(
     batch: Batch | None,
     tag: str,
     reason: str,
-    content: dict[str, str],
+    content: dict[str, Any],
     count: int = 1,
 ) -> QuarantinedSample:
     """Keep what came in and why it is not used; ``count`` alike findings make one entry."""

@@ -76,7 +76,8 @@ def propose(task: OutboxTask, *, forecast: str) -> Recommendation | None:
         "estimate__model_version__record",
     ).get(pk=UUID(forecast))
     if reason := _why_not(found):
-        return _say_nothing(task, found, reason)
+        _say_nothing(task, found, reason)
+        return None
     equipment = found.batch.equipment
     ground = Ground(assets.of(equipment), limits.tag_map(equipment))
     version = templates.activate(found.estimate.model_version)
@@ -85,7 +86,8 @@ def propose(task: OutboxTask, *, forecast: str) -> Recommendation | None:
     estimate = estimates.compute(document, version)
     advice = compute(version, estimate, ground, points=points)
     if advice is None or (reason := _is_said(found.batch, advice, float(found.issued_h))):
-        return _say_nothing(task, found, reason if advice else "nothing is worth a change")
+        _say_nothing(task, found, reason if advice else "nothing is worth a change")
+        return None
     told = evidence.document(found, advice, ground, version)
     return _store(task, found, advice, told)
 

@@ -140,11 +140,12 @@ def alternatives(advice: "Advice") -> list[dict[str, Any]]:
     """Return what else was tried, with its product, and why it was not chosen."""
     chosen = advice.made.chosen
     assert chosen is not None
-    rows = []
-    for tried in advice.tried:
-        for other in tried.alternatives:
-            if other.changes and other.changes != chosen.changes:
-                rows.append(optimisation.alternative_content(other))
+    rows = [
+        optimisation.alternative_content(other)
+        for tried in advice.tried
+        for other in tried.alternatives
+        if other.changes and other.changes != chosen.changes
+    ]
     return sorted(
         (row for row in rows if row is not None),
         key=lambda row: (-float(row["product_g"]), str(row["changes"])),

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -269,3 +270,21 @@ def test_a_new_epoch_opens_with_a_fork_record(tmp_path):
     assert verifier.verify(MadeLedger(fork_before=2).write(tmp_path / "good")).ok
     folder = MadeLedger(fork_before=2, fork_kind="audit.ledger.checked").write(tmp_path / "bad")
     assert "records.jsonl line 5 (sequence 4): opens an epoch, but is no fork" in flaw(folder)
+
+
+class Misordered(MadeLedger):
+    """A sealer that puts a later transaction first."""
+
+    def _entry(self, sequence):
+        entry = super()._entry(sequence)
+        return replace(entry, transaction=1013) if sequence == 5 else entry
+
+
+def test_records_out_of_their_order_are_found_though_the_sealer_signs(tmp_path):
+    found = flaw(Misordered().write(tmp_path / "b"))
+    assert found == "FLAW index.jsonl line 7: is not in the order of (transaction, id)"
+
+
+def test_a_range_without_transactions_is_found_in_blocks_that_are_not_shown(tmp_path):
+    folder = bent(3, transaction_below=1018).write(tmp_path / "b", (2,))
+    assert "(block 3): transaction_below is not above transaction_from" in flaw(folder)
