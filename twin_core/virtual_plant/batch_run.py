@@ -11,11 +11,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from twin_core.science.contracts import Sample
+from twin_core.science.contracts import HARVEST, Sample
 from twin_core.virtual_plant.plant_config import SIMULATED, PlantConfig
 
 RUNNING, COMPLETE, LOST = "running", "complete", "lost"
 SEQUENCES = 1_000_000  # sequence of a result = batch number x this + its place in the batch
+RECIPE = "recipe"  # who writes what the local recipe asks for
 PLAYED_BY = ("batch_run", "bioreactor", "checks", "culture", "noise", "parameters", "recorded")
 
 
@@ -57,6 +58,16 @@ class BatchRun:
         self.latest: dict[str, float] = {}  # last online value of each tag
         self.results: list[Result] = []
         self.told: dict[str, float] = {}
+        self.taken: set[str] = set()  # set points that somebody took from the local recipe
+        self.steps_done = 0  # of the local recipe
+
+    def tell(self, entry: Mapping[str, Any]) -> None:
+        """Take an accepted write of the journal; who leads a set point keeps it to the end."""
+        self.told.update(entry["setpoints"])
+        if entry["by"] == RECIPE:
+            self.steps_done = entry["step"] + 1
+        else:
+            self.taken.update(entry["setpoints"])
 
     def move(self, target_h: float) -> list[Sample]:
         """Do what was told, advance to ``target_h`` and return what became known."""
@@ -71,7 +82,8 @@ class BatchRun:
             else:
                 self.latest[sample.tag] = sample.value
         if self.plant.done:
-            self.state = LOST if self.plant.outcome()["failed"] == 1.0 else COMPLETE
+            ended = told.get(HARVEST) == 1.0 or self.plant.time_h >= self.plant.CARD.max_h
+            self.state = COMPLETE if ended else LOST  # whether it may be released is not told
         return samples
 
 
@@ -81,7 +93,7 @@ def replay(config: PlantConfig, number: int, entries: Iterable[Mapping[str, Any]
     run = BatchRun(config, number, start)
     for entry in rest:
         if entry["entry"] == "apply":
-            run.told.update(entry["setpoints"])
+            run.tell(entry)
         elif entry["entry"] == "reach" and run.state == RUNNING:
             run.move(entry["time_h"])
     return run

@@ -72,7 +72,7 @@ CARD = Card(
         *(Sensor(tag, row[0], "lab", 6.0, 2.25) for tag, row in ANALYSES.items()),
     ),
     specs=(
-        Spec("viability", "%", low=65.0),
+        Spec("viability", "%", low=70.0),
         Spec("acidic_variants", "%", high=22.0),
         Spec("titer", "g/L", low=1.8),
     ),

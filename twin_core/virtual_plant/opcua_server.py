@@ -76,8 +76,9 @@ class PlantServer:
         takes, gives = [ua.VariantType.Int64, ua.VariantType.UInt32], [ua.VariantType.String]
         await self._space.add_method("laboratory/results_since", self._results_since, takes, gives)
         server.iserver.attribute_service = GuardedWrites(server.iserver.aspace, self._write)
-        await self._show_state(datetime.now(UTC))
-        await self._space.show("process_time", self.operation.time_h, datetime.now(UTC))
+        now = datetime.now(UTC)
+        await self._show_state(now)
+        await self._space.show("process_time", self.operation.time_h, now)
         endpoint = self._endpoint()
         server.set_endpoint(endpoint)
         await server.start()

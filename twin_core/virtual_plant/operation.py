@@ -10,6 +10,7 @@ from typing import Any
 
 from twin_core.science.contracts import Sample, Setpoint
 from twin_core.virtual_plant.batch_run import (
+    RECIPE,
     RUNNING,
     SEQUENCES,
     BatchRun,
@@ -90,7 +91,8 @@ class Operation:
         """Accept a set point or command for the next scan; WriteRefused says why not."""
         if tag == START.tag:
             return self._asked_to_start(value, by)
-        if self._run is None or self._run.state != RUNNING:
+        run = self._run
+        if run is None or run.state != RUNNING:
             raise WriteRefused("BadInvalidState", f"no batch is running: {self.state}")
         if self.interlock:
             raise WriteRefused("BadInvalidState", f"interlocked: {self.interlock}")
@@ -98,28 +100,32 @@ class Operation:
             check_setpoints(self.card, {tag: value})
         except ValueError as error:
             raise WriteRefused("BadOutOfRange", str(error)) from error
-        self._journal.append({"entry": "apply", "setpoints": {tag: value}, "by": by, "at": _now()})
-        self._run.told[tag] = value
+        self._apply(run, {"setpoints": {tag: value}, "by": by})
         return None
 
     def scan(self, elapsed_s: float, *, forced_interlock: str = "") -> Scan:
         """Let ``elapsed_s`` of wall time pass; return what became known."""
-        if self._run is None or self._run.state != RUNNING:
+        run = self._run
+        if run is None or run.state != RUNNING:
             self._wait(elapsed_s)
             return Scan(self.time_h)
         self._set_interlock(forced_interlock)
         self._carry += elapsed_s * self.config.speed / 3600.0
         ticks = int(self._carry * TICKS_PER_HOUR)
-        if self._run.told:
+        if run.told:
             ticks = max(ticks, 1)  # what was asked for does not wait for a slow clock
         if ticks < 1:
             return Scan(self.time_h)
         self._carry -= ticks / TICKS_PER_HOUR
         target = (round(self.time_h * TICKS_PER_HOUR) + ticks) / TICKS_PER_HOUR
-        self._journal.append({"entry": "reach", "time_h": target})
-        before = len(self._run.results)
-        samples = [s for s in self._run.move(target) if self._is_shown(s)]
-        return Scan(self.time_h, samples, self._run.results[before:])
+        before, samples = len(run.results), []
+        for stop_h in self._stops(target):
+            self._follow_recipe(run)
+            self._journal.append({"entry": "reach", "time_h": stop_h})
+            samples += [s for s in run.move(stop_h) if self._is_shown(s)]
+            if run.state != RUNNING:
+                break
+        return Scan(self.time_h, samples, run.results[before:])
 
     def results_since(self, sequence: int, limit: int) -> list[Result]:
         """Return the results after ``sequence`` in order, at most ``limit``."""
@@ -131,6 +137,24 @@ class Operation:
 
     def close(self) -> None:
         self._journal.close()
+
+    def _stops(self, target: float) -> list[float]:
+        """Return where to stop on the way: at each step of the local recipe, then the target."""
+        steps = [at for at, _ in self.config.program if self.time_h < at < target]
+        return [*steps, target]
+
+    def _follow_recipe(self, run: BatchRun) -> None:
+        """Do the step of the local recipe that is due, but for what somebody else leads."""
+        for step, (at, setpoints) in enumerate(self.config.program):
+            if step >= run.steps_done and at <= self.time_h:
+                left = {tag: v for tag, v in setpoints.items() if tag not in run.taken}
+                self._apply(run, {"setpoints": left, "by": RECIPE, "step": step})
+
+    def _apply(self, run: BatchRun, what: dict[str, Any]) -> None:
+        """Put accepted set points on the disk, then keep them for the next minute."""
+        entry = {"entry": "apply", **what, "at": _now()}
+        self._journal.append(entry)
+        run.tell(entry)
 
     def _is_shown(self, sample: Sample) -> bool:
         """Tell whether a sample is published as a value: laboratory results go another way."""

@@ -8,11 +8,13 @@ from typing import Any
 import yaml
 
 from twin_core.science.contracts import Plant
-from twin_core.virtual_plant.bioreactor import Bioreactor
+from twin_core.virtual_plant.bioreactor import CARD, Bioreactor
+from twin_core.virtual_plant.checks import check_setpoints
 from twin_core.virtual_plant.record import RECORDED_SEEDS
 from twin_core.virtual_plant.recorded import RecordedBatch
 
 SIMULATED, RECORDED = "simulated", "recorded"
+PATHS = ("folder", "certificates", "package")
 LAST_SEED = min(RECORDED_SEEDS) - 1
 
 
@@ -38,6 +40,7 @@ class PlantConfig:
     allow_faults: bool = False
     first_seed: int = 1  # simulated: batch n plays first_seed + n - 1
     recipe: Mapping[str, float] = field(default_factory=dict)
+    program: tuple[tuple[float, Mapping[str, float]], ...] = ()  # local recipe: (hour, set points)
     interlock_above: Mapping[str, float] = field(default_factory=dict)  # online tag: highest value
     package: Path = Path()  # recorded: the batch package
     batches: tuple[str, ...] = ()  # recorded: its batches, played in turn
@@ -64,7 +67,8 @@ class PlantConfig:
 def load_config(path: Path, **overrides: Any) -> PlantConfig:
     """Read ``plant.yaml``; relative paths are relative to it. PlantConfigInvalid says what is off.
 
-    ``overrides`` that are not None win over the file.
+    ``overrides`` that are not None win over the file; their paths are relative to the working
+    directory, as on every command line.
     """
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -75,14 +79,18 @@ def load_config(path: Path, **overrides: Any) -> PlantConfig:
     known = {item.name for item in fields(PlantConfig)}
     if unknown := sorted(map(str, set(found) - known)):
         raise PlantConfigInvalid(f"{path}: {unknown[0]!r} is not known; known: {sorted(known)}")
-    found |= {key: value for key, value in overrides.items() if value is not None}
-    for key in ("folder", "certificates", "package"):
+    for key in PATHS:
         if key in found:
             found[key] = (path.parent / str(found[key])).resolve()
+    found |= {key: value for key, value in overrides.items() if value is not None}
+    found |= {key: Path(found[key]).resolve() for key in PATHS if key in found}
+    if missing := [key for key in PATHS[:2] if key not in found]:
+        raise PlantConfigInvalid(f"{path}: {missing[0]} is neither in the file nor an option")
     found["batches"] = tuple(found.get("batches", ()))
     try:
+        found["program"] = tuple((float(at), dict(what)) for at, what in found.get("program", ()))
         return checked(PlantConfig(**found))
-    except (TypeError, PlantConfigInvalid) as error:
+    except (TypeError, ValueError) as error:  # PlantConfigInvalid too
         raise PlantConfigInvalid(f"{path}: {error}") from error
 
 
@@ -102,7 +110,22 @@ def checked(config: PlantConfig) -> PlantConfig:
         raise PlantConfigInvalid(
             f"first_seed is 1 to {LAST_SEED}: those above are kept for calibration packages"
         )
+    _check_program(config)
     return replace(config, speed=float(config.speed), recipe=dict(config.recipe))
+
+
+def _check_program(config: PlantConfig) -> None:
+    """The local recipe must be in order of time and within the card's ranges."""
+    if config.program and config.kind == RECORDED:
+        raise PlantConfigInvalid("program: a recorded plant takes no set point")
+    hours = [at for at, _ in config.program]
+    if hours != sorted(set(hours)) or (hours and hours[0] < 0):
+        raise PlantConfigInvalid(f"program: the hours must rise from 0 on, not {hours}")
+    for at, setpoints in config.program:
+        try:
+            check_setpoints(CARD, setpoints)
+        except ValueError as error:
+            raise PlantConfigInvalid(f"program at {at} h: {error}") from error
 
 
 def _number(config: PlantConfig, key: str) -> float:

@@ -2,10 +2,12 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from twin_core.virtual_plant import operation as operation_module
+from twin_core.virtual_plant import plant_config
 from twin_core.virtual_plant.batch_run import COMPLETE, LOST, RUNNING
 from twin_core.virtual_plant.journal import Journal, JournalBroken
 from twin_core.virtual_plant.operation import ABORTED, IDLE, Operation, WriteRefused
@@ -18,6 +20,8 @@ from twin_core.virtual_plant.plant_config import (
 )
 
 HOUR = 3600.0
+PLANTS = Path(plant_config.__file__).parent / "plants"
+SIMULATED = "asset: B\nkind: simulated\nfolder: f\ncertificates: c\n"
 
 
 def configured(folder, **changes):
@@ -175,7 +179,7 @@ def test_results_under_way_at_the_harvest_still_come(tmp_path):
     operation.write("harvest", 1.0, by="operator")
     late = operation.scan(0.1).results
     assert {r.sample.time_h for r in late} == {12.0}
-    assert operation.state == LOST  # twelve hours give no product: the release limits fail
+    assert operation.state == COMPLETE
     assert operation.time_h == 12.5
 
 
@@ -266,6 +270,35 @@ def test_no_batch_may_play_a_seed_kept_for_calibration(tmp_path):
         operation.write("batch.start", 1.0, by="operator")
 
 
+PROGRAM = ((10.0, {"feed.rate": 2.0}), (20.0, {"feed.rate": 3.0, "temperature.setpoint": 35.0}))
+
+
+def test_the_local_recipe_acts_at_its_hours_however_time_is_cut(tmp_path):
+    coarse = started(tmp_path / "a", program=PROGRAM)
+    fine = started(tmp_path / "b", program=PROGRAM)
+    one = facts([coarse.scan(25.0)])
+    assert one == facts([fine.scan(0.25) for _ in range(100)])
+    changes = [fact for fact in one[0] if fact[1] in ("feed.rate", "temperature.setpoint")]
+    assert changes == [
+        (10.0, "feed.rate", 2.0),
+        (20.0, "feed.rate", 3.0),
+        (20.0, "temperature.setpoint", 35.0),
+    ]
+
+
+@pytest.mark.requirement("URS-PLT-008")
+def test_the_local_recipe_leaves_what_the_gate_leads_also_after_a_kill(tmp_path):
+    operation = started(tmp_path, program=PROGRAM)
+    operation.scan(12.0)
+    operation.write("feed.rate", 5.0, by="writer:gate")
+    operation.scan(1.0)
+    del operation
+    again = Operation(configured(tmp_path, program=PROGRAM))
+    again.scan(12.0)
+    assert again.held["feed.rate"] == 5.0
+    assert again.held["temperature.setpoint"] == 35.0
+
+
 def test_a_recorded_plant_plays_its_batches_in_turn(tmp_path):
     rows = ["batch_id,time_h,tag,value,unit,source,received_h"]
     rows += [f"{b},{t},viability,9{t},%,lab,{t}.5" for b in ("X", "Y") for t in (0, 1, 2)]
@@ -292,6 +325,9 @@ def test_a_recorded_plant_plays_its_batches_in_turn(tmp_path):
         ("asset: B\nkind: simulated\nfolder: f\ncertificates: c\nspeed: 0", "speed must be above"),
         ("asset: B\nkind: simulated\nfolder: f\ncertificates: c\nspeed: fast", "must be a number"),
         ("asset: B\nkind: simulated\nfolder: f\ncertificates: c\npause_s: -1", "not be negative"),
+        (SIMULATED + "program: [[5, {feed.rate: 99}]]", "program at 5.0 h: set point 'feed.rate'"),
+        (SIMULATED + "program: [[5, {}], [4, {}]]", "hours must rise"),
+        (SIMULATED + "program: 7", "not iterable"),
         ("asset: [", "cannot be read"),
     ],
 )
@@ -300,6 +336,28 @@ def test_a_wrong_configuration_is_refused_with_its_key(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(PlantConfigInvalid, match=message):
         load_config(path)
+
+
+def test_the_shipped_plants_load_and_run_with_the_two_folders_given(tmp_path):
+    for asset in ("BR-101", "BR-201"):
+        config = load_config(
+            PLANTS / f"{asset}.plant.yaml", folder=tmp_path / asset, certificates=tmp_path
+        )
+        operation = Operation(config)
+        operation.scan(0.0)
+        assert operation.scan(60.0).time_h == pytest.approx(10.0)
+        assert operation.batch_id.startswith(f"{asset}-0001")
+        with pytest.raises(PlantConfigInvalid, match="certificates is neither in the file"):
+            load_config(PLANTS / f"{asset}.plant.yaml", folder=tmp_path)
+
+
+@pytest.mark.parametrize(("feed", "state"), [(3.0, COMPLETE), (0.0, LOST)])
+def test_a_batch_ends_complete_at_its_longest_and_lost_before(tmp_path, feed, state):
+    operation = started(tmp_path, program=((72.0, {"feed.rate": feed}),))
+    while operation.state == RUNNING:
+        operation.scan(48.0)
+    assert operation.state == state
+    assert (operation.time_h == 336.0) == (state == COMPLETE)
 
 
 def test_options_of_the_command_line_win_and_paths_are_relative_to_the_file(tmp_path):
