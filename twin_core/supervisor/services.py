@@ -26,6 +26,13 @@ LEFTOVERS_END_WITHIN = 20.0  # seconds
 READY_WITHIN = 60.0  # seconds; crash recovery included
 
 
+def is_handed_on(name: str, value: str) -> bool:
+    """Return whether a variable of ours is the site's own choice, for every process."""
+    if name == "TWIN_PUBLIC_URL" and value.startswith("http://localhost:"):
+        return False  # our own, of an earlier start: the port may be another by now
+    return name.startswith("TWIN_") and name not in PER_PROCESS
+
+
 class Service(Protocol):
     """A server program: what it needs before its start, and how to tell that it answers."""
 
@@ -60,11 +67,7 @@ class Services:
             self.postgres = None
         if given.get("TWIN_REDIS_URL", own["TWIN_REDIS_URL"]) != own["TWIN_REDIS_URL"]:
             self.valkey = None
-        self.external = {
-            name: value
-            for name, value in given.items()
-            if name.startswith("TWIN_") and name not in PER_PROCESS
-        }
+        self.external = {name: value for name, value in given.items() if is_handed_on(name, value)}
 
     def embedded(self) -> list[Service]:
         return [service for service in (self.postgres, self.valkey) if service is not None]

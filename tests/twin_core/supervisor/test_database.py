@@ -68,7 +68,9 @@ def test_an_idle_transaction_is_ended_by_the_server(as_role):
 
 @pytest.mark.requirement("URS-SVC-002")
 def test_a_process_cannot_enter_the_databases_of_others(services, ledger_db):
-    url = services.environment("postgres")["TWIN_DATABASE_URL"].replace("postgres?", "mlflow?")
+    environment = services.environment(ledger_db)
+    _, mlflow = logins(environment)
+    url = environment["TWIN_DATABASE_URL"].replace(f"/{ledger_db}", f"/{mlflow.database}")
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         psycopg.connect(url)
 

@@ -118,6 +118,14 @@ def test_a_sourced_env_file_still_means_the_embedded_servers(made):
     assert services.valkey is not None
 
 
+def test_an_address_of_the_sites_own_stays_and_one_of_ours_follows_the_port(made):
+    given = {"TWIN_PUBLIC_URL": "https://twin.example"}
+    assert Services(made, given).variables()["TWIN_PUBLIC_URL"] == "https://twin.example"
+    folder.write_private(made.address, "http://localhost:4711\n")
+    given = {"TWIN_PUBLIC_URL": "http://localhost:8000"}
+    assert Services(made, given).variables()["TWIN_PUBLIC_URL"] == "http://localhost:4711"
+
+
 @pytest.mark.requirement("URS-SVC-007")
 def test_a_folder_is_held_by_one_and_the_other_is_told_by_whom(made):
     with (

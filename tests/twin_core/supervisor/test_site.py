@@ -137,6 +137,7 @@ def test_a_site_starts_survives_kills_stops_and_goes_on(person):
             eventually(lambda name=name: person.pids()[name] not in {before[name], None})
             eventually(person.all_ready)
         variables = envfile.read(person.folder)
+        assert variables["TWIN_PUBLIC_URL"] == address
     finally:
         assert stop(first) == 0
     assert {p.state for p in status.read(person.folder).processes} == {State.STOPPED}
@@ -169,6 +170,7 @@ def test_each_child_holds_the_address_of_its_own_role_alone():
             addresses = [each for each in environment if "postgresql://" in each]
             assert [each.split(":")[1].strip("/") for each in addresses] == [role]
             assert f"TWIN_PROCESS={name}" in environment
+            assert f"TWIN_PUBLIC_URL={person.folder.address.read_text().strip()}" in environment
         files = [path for path in person.folder.path.rglob("*") if path.is_file()]
         ours = [path for path in files if person.folder.services not in path.parents]
         assert {stat.S_IMODE(path.stat().st_mode) for path in ours} == {0o600}
