@@ -3,7 +3,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from twin_core.rest import viewsets
+from twin_core.rest import registry, viewsets
 
 app_name = "rest"
 urlpatterns = [
@@ -12,6 +12,10 @@ urlpatterns = [
     path("records/", viewsets.RecordsView.as_view(), name="records"),
     path("records/<uuid:pk>/", viewsets.RecordView.as_view(), name="record"),
     path("signatures/", viewsets.SignaturesView.as_view(), name="signatures"),
+    path("models/", registry.VersionsView.as_view(), name="models"),
+    path("models/in-force/", registry.InForceView.as_view(), name="in_force"),
+    path("models/<uuid:pk>/", registry.VersionView.as_view(), name="model"),
+    path("models/<uuid:pk>/<slug:act>/", registry.ActView.as_view(), name="model_act"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", viewsets.docs, name="docs"),
 ]
