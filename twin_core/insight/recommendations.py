@@ -7,7 +7,7 @@ from django.db import transaction
 
 from audit import api as audit
 from twin_core import decisions, outbox
-from twin_core.data import clock
+from twin_core.data import clock, live
 from twin_core.data.batches import stream
 from twin_core.insight import standing
 from twin_core.insight.advice import propose
@@ -175,6 +175,7 @@ def _shown(recommendation_id: UUID, shown: str) -> tuple[Recommendation, dict[st
 
 
 def _append(recommendation: Recommendation, kind: str, *, actor: Any, **facts: Any) -> Any:
+    live.tell(recommendation.batch)
     return audit.append(
         stream=stream(recommendation.batch),
         kind=kind,
@@ -198,6 +199,7 @@ def _save_question(question: Question, what: str, *, actor: Any, old: Any) -> Qu
         parents=[bytes(question.recommendation.record.leaf)],
     )
     question.save(record=record)
+    live.tell(question.recommendation.batch)
     return question
 
 
