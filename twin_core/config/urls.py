@@ -9,6 +9,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("audit.urls")),
     path("", include("audit.people_urls")),
     path("", include("twin_core.web.urls")),
-    path("", include("twin_core.web.urls")),
 ]
 handler403 = "twin_core.config.errors.forbidden"
