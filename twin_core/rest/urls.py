@@ -28,22 +28,6 @@ urlpatterns = [
     path("models/in-force/", registry.InForceView.as_view(), name="in_force"),
     path("models/<uuid:pk>/", registry.VersionView.as_view(), name="model"),
     path("models/<uuid:pk>/<slug:act>/", registry.ActView.as_view(), name="model_act"),
-    path("recommendations/", recommendations.RecommendationsView.as_view(), name="recommendations"),
-    path(
-        "recommendations/<uuid:pk>/",
-        recommendations.RecommendationView.as_view(),
-        name="recommendation",
-    ),
-    path(
-        "recommendations/<uuid:pk>/approve/", recommendations.ApproveView.as_view(), name="approve"
-    ),
-    path("recommendations/<uuid:pk>/reject/", recommendations.RejectView.as_view(), name="reject"),
-    path("recommendations/<uuid:pk>/ask/", recommendations.AskView.as_view(), name="ask"),
-    path(
-        "recommendations/<uuid:pk>/questions/<uuid:question>/answer/",
-        recommendations.AnswerView.as_view(),
-        name="answer",
-    ),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", viewsets.docs, name="docs"),
 ]
