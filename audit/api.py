@@ -5,6 +5,7 @@ from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.credentials import code_now, provisioning_uri
 from audit.fields import ClockTimestamp, uuid7
+from audit.head import Head, Unsealed, head, unsealed
 from audit.identity import (
     IdentityRefused,
     change_person,
@@ -57,6 +58,7 @@ __all__ = [
     "Actor",
     "ClockTimestamp",
     "Grant",
+    "Head",
     "IdentityRefused",
     "Meaning",
     "NotCanonical",
@@ -74,6 +76,7 @@ __all__ = [
     "SigningProof",
     "Source",
     "Transitions",
+    "Unsealed",
     "User",
     "Verification",
     "ViewChanged",
@@ -93,6 +96,7 @@ __all__ = [
     "enrol_code",
     "get_blob",
     "grant_role",
+    "head",
     "inclusion",
     "is_intact",
     "next_code_at",
@@ -120,6 +124,7 @@ __all__ = [
     "state",
     "timestamp",
     "trail",
+    "unsealed",
     "uuid7",
     "verify",
     "view_digest",

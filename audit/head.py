@@ -3,7 +3,9 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from audit.models import Block, Checkpoint
+from django.db.models import Count, Min
+
+from audit.models import Block, Checkpoint, Record
 
 
 class Head(NamedTuple):
@@ -11,6 +13,21 @@ class Head(NamedTuple):
 
     sequence: int
     checkpoint_at: datetime | None
+
+
+class Unsealed(NamedTuple):
+    """Committed records that wait for the sealer; ``since`` is when the oldest was written."""
+
+    waiting: int
+    since: datetime | None
+
+
+def unsealed() -> Unsealed:
+    """Return what waits for the sealer now."""
+    last = Block.objects.only("transaction_below").order_by("-number").first()
+    rows = Record.objects.filter(transaction__gte=last.transaction_below if last else 0)
+    told = rows.aggregate(waiting=Count("id"), since=Min("recorded_at"))
+    return Unsealed(told["waiting"], told["since"])
 
 
 def head() -> Head | None:

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from audit import api as audit
 from twin_core.models import OutboxTask
 
 LEASE = timedelta(seconds=60)
@@ -21,8 +22,17 @@ MOST_ATTEMPTS = 5
 CHANNEL = "outbox"
 
 
+STREAM = "outbox"
+
+
 class Overtaken(Exception):
     """The lease has passed to another worker: its result stands, this one is dropped."""
+
+
+class NotParked(audit.Refused):
+    """Work that is not parked needs no retry: it waits, runs or is done."""
+
+    act = "twin_core.outbox_task"
 
 
 def ask(name: str, key: str, **content: Any) -> None:
@@ -30,6 +40,10 @@ def ask(name: str, key: str, **content: Any) -> None:
     OutboxTask.objects.bulk_create(
         [OutboxTask(name=name, key=key, content=content)], ignore_conflicts=True
     )
+    _wake()
+
+
+def _wake() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"NOTIFY {CHANNEL}")
 
@@ -95,6 +109,27 @@ def fail(task: OutboxTask, error: str) -> None:
         lease_until=timezone.now() + HINT * task.attempts,
         error=error[:4000],
     )
+
+
+@transaction.atomic
+def retry(identity: int, *, actor: Any, reason: str) -> OutboxTask:
+    """Send parked work again, at a person's wish and on the record; raises NotParked."""
+    task = OutboxTask.objects.select_for_update().get(pk=identity)
+    if task.state != OutboxTask.State.PARKED:
+        raise NotParked(f"{task} is {task.state}: there is nothing to retry")
+    if not reason.strip():
+        raise NotParked("a retry needs its reason")
+    audit.append(
+        stream=STREAM,
+        kind="twin_core.outbox_task.retried",
+        actor=actor,
+        reason=reason.strip(),
+        data={"task": task.key, "name": task.name, "content": task.content, "error": task.error},
+    )
+    task.state, task.attempts, task.lease_until = OutboxTask.State.WAITING, 0, None
+    task.save(update_fields=["state", "attempts", "lease_until"])
+    _wake()
+    return task
 
 
 def _free(now: Any) -> Any:

@@ -164,7 +164,7 @@ def tables() -> dict[str, Any]:
     """Tags, laboratory values, events, quarantine and yesterday's forecast."""
     tag = partial(web.TagRow, received_at=ago(seconds=3), taken_h=168.0, source="on line")
     lab = partial(web.LabRow, sampled_h=162.0, received_h=164.5, entered_by="laboratory", href="/r")
-    held = partial(web.QuarantineRow, received_at=ago(minutes=20), href="/r", release_dialog="lab")
+    held = partial(web.QuarantineRow, received_at=ago(minutes=20), href="/r", release_href="/c")
     oxygen = "% air saturation"
     return {
         "tags": [
@@ -173,7 +173,7 @@ def tables() -> dict[str, Any]:
             tag("ph", "pH", "7.04", "pH", quality="good"),
         ],
         "laboratory": [
-            lab("Glucose", "12.43", "mM", correct_dialog="lab"),
+            lab("Glucose", "12.43", "mM", correct_href="/c"),
             lab("Lactate", "1.91", "mM", replaces="19.1", reason="Decimal point mistyped"),
         ],
         "events": [web.EventRow(48, "Feed 1, 0.35 L/d", "/r"), web.EventRow(96, "Shift to 33 °C")],

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit import api as audit
+from twin_core.data import live
 from twin_core.lifecycle import batch as lifecycle
 from twin_core.models import Batch, Equipment
 
@@ -50,6 +51,7 @@ def start(
         reason=reason,
     )
     batch.save(record=record)
+    live.tell(batch)
     return batch
 
 
@@ -70,6 +72,7 @@ def close(batch: Batch, *, actor: Any = None, reason: str) -> Batch:
         reason=reason,
     )
     batch.save(record=record)
+    live.tell(batch)
     return batch
 
 

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from audit import api as audit
 from twin_core import outbox
+from twin_core.data import live
 from twin_core.data.batches import stream
 from twin_core.models import Batch, LabResult
 from twin_core.science.units import convert
@@ -18,8 +19,11 @@ from twin_core.science.units import convert
 HOURS = Decimal("0.000001")
 
 
-class ResultRefused(ValueError):
+class ResultRefused(audit.Refused):
     """A laboratory value that cannot be taken, and what to do about it."""
+
+    act = "twin_core.lab_result"
+    what_to_do = "Correct what is named and send it again."
 
 
 def receive(
@@ -83,6 +87,7 @@ def _store(result: LabResult, *, kind: str, actor: Any, why: str | None) -> LabR
     )
     result.save(record=record)
     ask_for_estimate(result.batch, at_h=result.received_h)
+    live.tell(result.batch)
     return result
 
 

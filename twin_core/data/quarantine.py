@@ -6,7 +6,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit import api as audit
+from twin_core.data import live
 from twin_core.models import Batch, Equipment, QuarantinedSample
+
+
+class ReleaseRefused(audit.Refused):
+    """An entry that cannot be released, and why."""
+
+    act = "twin_core.sample"
 
 
 def stream(equipment: Equipment) -> str:
@@ -41,17 +48,19 @@ def put(
         reason=reason,
     )
     held.save(record=record)
+    if held.batch:
+        live.tell(held.batch)
     return held
 
 
 @transaction.atomic
 def release(held: QuarantinedSample, *, actor: Any, reason: str) -> QuarantinedSample:
-    """Mark an entry as dealt with. Raises ValueError without a reason or when it is already."""
+    """Mark an entry as dealt with. Raises ReleaseRefused without a reason or when it is already."""
     held = QuarantinedSample.objects.select_for_update().get(pk=held.pk)
     if not reason.strip():
-        raise ValueError("a release needs its reason")
+        raise ReleaseRefused("a release needs its reason")
     if held.released:
-        raise ValueError("this entry is released already")
+        raise ReleaseRefused("this entry is released already")
     before = held.state_fields()
     held.released = True
     record = audit.append(
@@ -65,4 +74,6 @@ def release(held: QuarantinedSample, *, actor: Any, reason: str) -> QuarantinedS
         parents=[audit.Record.objects.get(pk=held.record_id).leaf],
     )
     held.save(record=record)
+    if held.batch:
+        live.tell(held.batch)
     return held

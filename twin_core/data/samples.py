@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from twin_core.data import live
 from twin_core.data.harmonise import Sample
 from twin_core.data.laboratory import hours
 from twin_core.models import Batch, JournalSample
@@ -23,4 +24,5 @@ def keep(batch: Batch, samples: Iterable[Sample]) -> int:
         )
         for sample in samples
     ]
+    live.tell(batch)
     return len(JournalSample.objects.bulk_create(rows, ignore_conflicts=True))

@@ -15,7 +15,7 @@ from django.conf import settings
 from audit import api as audit
 from models_registry import api as registry
 from twin_core import outbox
-from twin_core.data import assets, clock, configuration, limits
+from twin_core.data import assets, clock, configuration, limits, live
 from twin_core.data.batches import stream
 from twin_core.insight import estimates, evidence, templates
 from twin_core.lifecycle import trust
@@ -253,4 +253,5 @@ def _store(
             blobs=[recommendation.content],
         )
         recommendation.save(record=record)
+        live.tell(forecast.batch)
     return recommendation

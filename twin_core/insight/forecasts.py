@@ -5,6 +5,7 @@ from uuid import UUID
 
 from audit import api as audit
 from twin_core import outbox
+from twin_core.data import live
 from twin_core.data.batches import stream
 from twin_core.insight import estimates, templates
 from twin_core.models import Estimate, Forecast, OutboxTask
@@ -50,6 +51,7 @@ def _store(estimate: Estimate, content: bytes, status: str, reason: str) -> Fore
         blobs=[forecast.content],
     )
     forecast.save(record=record)
+    live.tell(estimate.batch)
     outbox.ask("recommend", f"recommend:{forecast.pk}", forecast=str(forecast.pk))
     return forecast
 

@@ -7,16 +7,16 @@ from django.db import transaction
 
 from audit import api as audit
 from twin_core import decisions, outbox
-from twin_core.data import clock
+from twin_core.data import clock, live
 from twin_core.data.batches import stream
 from twin_core.insight import standing
 from twin_core.insight.advice import propose
+from twin_core.insight.standing import SIGNING_ROLES
 from twin_core.lifecycle import recommendation as lifecycle
 from twin_core.lifecycle.recommendation import State
 from twin_core.lifecycle.table import TransitionRefused
 from twin_core.models import Question, Recommendation
 
-SIGNING_ROLES = (audit.Role.QA_REVIEWER, audit.Role.QA_APPROVER)
 REASONS = {  # coded reasons for a rejection
     "not_plausible": "The forecast is not plausible",
     "process_reason": "A process reason speaks against it",
@@ -175,6 +175,7 @@ def _shown(recommendation_id: UUID, shown: str) -> tuple[Recommendation, dict[st
 
 
 def _append(recommendation: Recommendation, kind: str, *, actor: Any, **facts: Any) -> Any:
+    live.tell(recommendation.batch)
     return audit.append(
         stream=stream(recommendation.batch),
         kind=kind,
@@ -198,6 +199,7 @@ def _save_question(question: Question, what: str, *, actor: Any, old: Any) -> Qu
         parents=[bytes(question.recommendation.record.leaf)],
     )
     question.save(record=record)
+    live.tell(question.recommendation.batch)
     return question
 
 

@@ -58,6 +58,8 @@ class DeskPage:
     others: Sequence[QueueRow] = ()
     batches: Sequence[BatchTile] = ()
     recent: Sequence[QueueRow] = ()  # decided lately
+    live_href: str = ""  # events that say that a batch has changed
+    refresh_href: str = ""  # these lists again, asked for in the background
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class LabRow:
     href: str
     replaces: Value = None
     reason: str = ""
-    correct_dialog: str = ""
+    correct_href: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,21 @@ class QuarantineRow:
     received_at: datetime
     state: str  # quarantined | released
     href: str = ""
-    release_dialog: str = ""
+    release_href: str = ""
+
+
+@dataclass(frozen=True)
+class StateRow:
+    """One state as the twin sees it now; a latent one has the widest band and says why."""
+
+    words: str
+    unit: str
+    mean: Value
+    low: Value
+    high: Value
+    is_decided: bool
+    is_latent: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,7 +154,7 @@ class Yesterday:
 
 @dataclass(frozen=True)
 class BatchPage:
-    """``web/batch.html``. ``stream`` in a chart makes it live."""
+    """``web/batch.html``. With ``live_href`` the page follows the batch by itself."""
 
     name: str
     unit: str
@@ -163,10 +179,15 @@ class BatchPage:
     model_href: str = ""
     trail_href: str = ""
     csv_href: str = ""
-    dialogs: Sequence[SigningDialog] = ()  # ids: lab, close, correct-N, release-N
+    dialogs: Sequence[SigningDialog] = ()  # ids: lab, close
     can_enter: bool = False
     can_close: bool = False
     is_live: bool = False
+    states: Sequence[StateRow] = ()
+    problems: Sequence[str] = ()  # files and segments that are not what was signed or sealed
+    live_href: str = ""  # events that say that the batch has changed
+    charts_href: str = ""  # all charts as JSON
+    refresh_href: str = ""  # this page again, asked for in the background
 
 
 @dataclass(frozen=True)
@@ -228,6 +249,16 @@ class StepRow:
 
 
 @dataclass(frozen=True)
+class QuestionRow:
+    """A question about a recommendation; ``answer`` is empty while it is open."""
+
+    asked_by: str
+    question: str
+    answered_by: str = ""
+    answer: str = ""
+
+
+@dataclass(frozen=True)
 class RecommendationPage:
     """``web/recommendation.html`` and, for paper, ``web/decision.html``."""
 
@@ -255,7 +286,7 @@ class RecommendationPage:
     label: str = ""
     needs: str = ""  # "One QA reviewer signs." or "Two people sign: ..."
     may_not_sign: str = ""  # why this person may not; empty when she may
-    dialogs: Sequence[SigningDialog] = ()  # ids: sign, reject, return
+    dialogs: Sequence[SigningDialog] = ()  # ids: return, reject, sign, answer
     signatures: Sequence[SignatureLine] = ()
     steps: Sequence[StepRow] = ()
     alternatives: Sequence[tuple[str, str]] = ()  # what, why not
@@ -264,6 +295,10 @@ class RecommendationPage:
     decision_href: str = ""
     record_href: str = ""
     notice: str = ""  # someone else has decided meanwhile
+    samples: Sequence[InputLink] = ()  # every value behind it: results, data segments
+    questions: Sequence[QuestionRow] = ()
+    live_href: str = ""  # events that say that the batch has changed
+    moved_href: str = ""  # says whether the item has moved since it was shown
 
 
 @dataclass(frozen=True)
@@ -279,6 +314,19 @@ class HealthTile:
 
 
 @dataclass(frozen=True)
+class ParkedRow:
+    """Work that failed too often, kept with its input for a person."""
+
+    key: str
+    name: str
+    content: str
+    error: str
+    since: datetime
+    attempts: int
+    retry_href: str = ""
+
+
+@dataclass(frozen=True)
 class HealthPage:
     """``web/health.html``."""
 
@@ -286,3 +334,16 @@ class HealthPage:
     checked_at: datetime
     processes: Sequence[Any] = ()  # status.ProcessState
     refresh_href: str = ""
+    parked: Sequence[ParkedRow] = ()
+
+
+@dataclass(frozen=True)
+class ActPage:
+    """``web/act.html``: one act that needs a reason, on a page of its own."""
+
+    title: str
+    statement: str
+    form: Any
+    submit_label: str
+    back_href: str
+    facts: Sequence[tuple[str, str]] = ()

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from audit import api as audit
 from twin_core import outbox
-from twin_core.data import clock, configuration, limits
+from twin_core.data import clock, configuration, limits, live
 from twin_core.data.batches import stream
 from twin_core.lifecycle import recommendation as advice
 from twin_core.lifecycle import setpoint_write as lifecycle
@@ -206,6 +206,7 @@ def _move(recommendation: Recommendation, action: str, *, reason: str) -> None:
         parents=[bytes(recommendation.record.leaf)],
     )
     recommendation.save(record=record)
+    live.tell(recommendation.batch)
 
 
 def _save(

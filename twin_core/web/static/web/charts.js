@@ -5,7 +5,6 @@
 /* global uPlot */
 import { addOverlays } from "./chart_overlays.js";
 import { buildFrame, fillLegend } from "./chart_frame.js";
-import { follow } from "./chart_stream.js";
 import { columnsOf, rowsOf, shown, toCsv } from "./chart_data.js";
 
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -63,7 +62,6 @@ class Chart {
     this.refresh();
     new ResizeObserver(() => this.resize()).observe(this.frame.plot);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.refresh());
-    if (spec.stream) follow(spec.stream, spec.id, (message) => this.take(message));
   }
 
   refresh() {
@@ -163,12 +161,8 @@ class Chart {
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 
-  /** New points from the stream: appended, or in place of all of a series with `replace`. */
-  take(message) {
-    const series = this.spec.series.find((one) => one.key === message.series);
-    if (series) series.points = message.replace ? message.points : [...series.points, ...message.points];
-    if (message.now !== undefined) this.spec.now = message.now;
-    if (message.events) this.spec.events = [...(this.spec.events ?? []), ...message.events];
+  /** Show what the spec holds by now; its series are the same as before (see live.js). */
+  update() {
     this.columns = columnsOf(this.spec);
     this.rows = rowsOf(this.spec, this.columns);
     this.plot?.setData(this.rows);
