@@ -63,7 +63,9 @@ class Reviewer:
 
     def _accept(self, answer: httpx.Response) -> httpx.Response:
         if not answer.is_success:
-            raise InterfaceFailed(f"{answer.request.url.path}: {answer.status_code} {answer.text}")
+            raise InterfaceFailed(
+                f"{answer.request.url.path}: {answer.status_code} {answer.text[:300]}"
+            )
         return answer
 
 
