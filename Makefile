@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 IDLE = TWIN_DATABASE_URL=postgresql://nobody@/none TWIN_SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(48))')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-check test check
+.PHONY: help install demo demo-check code test check
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -34,6 +34,9 @@ demo: .venv/installed  ## run the demonstration on this machine; Ctrl-C stops it
 
 demo-check: .venv/installed  ## the same without a browser; prints one JSON line
 	@$(PYTHON) manage.py demo_check $(ARGS)
+
+code: .venv/installed  ## a demo person's one-time code: make code USER=quinn
+	@$(PYTHON) manage.py code $(USER) $(ARGS)
 
 test: .venv/installed  ## the whole suite, services included
 	@$(PYTHON) -m pytest $(ARGS)

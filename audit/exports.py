@@ -31,9 +31,10 @@ class Filters:
     person: str = ""  # id of an actor
     since: datetime | None = None  # recorded at or after
     until: datetime | None = None  # recorded before
+    text: str = ""  # anywhere in the payload, in either case
 
     def __bool__(self) -> bool:
-        return any((self.stream, self.kind, self.person, self.since, self.until))
+        return any(self.as_told().values())
 
     def query(self) -> Q:
         found = Q()
@@ -47,6 +48,8 @@ class Filters:
             found &= Q(recorded_at__gte=self.since)
         if self.until:
             found &= Q(recorded_at__lt=self.until)
+        if self.text:
+            found &= Q(payload__icontains=self.text)
         return found
 
     def as_told(self) -> dict[str, Any]:
@@ -56,6 +59,7 @@ class Filters:
             "person": self.person,
             "since": self.since,
             "until": self.until,
+            "text": self.text,
         }
         return {name: value for name, value in told.items() if value}
 

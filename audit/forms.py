@@ -1,5 +1,6 @@
 """Forms of people and sessions; the rules are in ``identity``, ``credentials`` and ``proofs``."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -60,10 +61,16 @@ class AsOfForm(forms.Form):
 
 
 class RoleForm(forms.Form):
-    """Grant or revoke one role."""
+    """Grant or revoke one role of those given."""
 
-    role = forms.ChoiceField(label="Role", choices=Role.choices)
+    role = forms.ChoiceField(label="Role")
     reason = forms.CharField(label="Reason", max_length=500)
+
+    def __init__(self, *args: Any, roles: Iterable[str] = Role.values, **options: Any) -> None:
+        super().__init__(*args, **options)
+        field = self.fields["role"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(role, Role(role).label) for role in roles]
 
 
 class ReasonForm(forms.Form):

@@ -18,7 +18,7 @@ class Head(NamedTuple):
 class Unsealed(NamedTuple):
     """Committed records that wait for the sealer; ``since`` is when the oldest was written."""
 
-    count: int
+    waiting: int
     since: datetime | None
 
 
@@ -26,8 +26,8 @@ def unsealed() -> Unsealed:
     """Return what waits for the sealer now."""
     last = Block.objects.only("transaction_below").order_by("-number").first()
     rows = Record.objects.filter(transaction__gte=last.transaction_below if last else 0)
-    told = rows.aggregate(count=Count("id"), since=Min("recorded_at"))
-    return Unsealed(told["count"], told["since"])
+    told = rows.aggregate(waiting=Count("id"), since=Min("recorded_at"))
+    return Unsealed(told["waiting"], told["since"])
 
 
 def head() -> Head | None:

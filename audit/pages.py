@@ -32,6 +32,29 @@ class Chip:
 
 
 @dataclass(frozen=True)
+class SigningDialog:
+    """``audit/_sign_dialog.html``: one act to sign, with all components asked for again.
+
+    ``form`` has meaning or reason_code, reason, password and code, and hidden what the act needs.
+    ``code_ready_at`` is when the next one-time code will be accepted, None when one is at once.
+    """
+
+    id: str
+    title: str
+    action_href: str
+    statement: str
+    view_digest: str  # empty where nothing is signed
+    printed_name: str
+    form: BaseForm
+    submit_label: str = "Sign"
+    is_danger: bool = False
+    needs_signature: bool = True
+    code_ready_at: datetime | None = None
+    notice: str = ""  # for instance: someone else has signed meanwhile
+    is_open: bool = False
+
+
+@dataclass(frozen=True)
 class TrailRow:
     """One record in words. ``sequence`` is None until the sealer has placed it."""
 
@@ -56,7 +79,7 @@ class TrailPage:
     pages: Pages
     chips: Sequence[Chip] = ()
     clear_href: str = ""
-    export_href: str = ""  # receives the filters by POST; empty for people who may not export
+    export: SigningDialog | None = None  # for people who may export
 
 
 @dataclass(frozen=True)
@@ -140,29 +163,6 @@ class RecordPage:
     blobs: Sequence[tuple[str, str]] = ()  # digest, address
     signatures: Sequence[SignatureLine] = ()
     download_href: str = ""
-
-
-@dataclass(frozen=True)
-class SigningDialog:
-    """``audit/_sign_dialog.html``: one act to sign, with all components asked for again.
-
-    ``form`` has meaning or reason_code, reason, password and code, and hidden what the act needs.
-    ``code_ready_at`` is when the next one-time code will be accepted, None when one is at once.
-    """
-
-    id: str
-    title: str
-    action_href: str
-    statement: str
-    view_digest: str
-    printed_name: str
-    form: BaseForm
-    submit_label: str = "Sign"
-    is_danger: bool = False
-    needs_signature: bool = True
-    code_ready_at: datetime | None = None
-    notice: str = ""  # for instance: someone else has signed meanwhile
-    is_open: bool = False
 
 
 @dataclass(frozen=True)

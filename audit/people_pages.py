@@ -20,7 +20,7 @@ class PersonPage:
     grant: BaseForm
     revoke: BaseForm | None
     activity: BaseForm
-    history: Sequence[Record]
+    history: Sequence[tuple[str, Record]]  # in words, and the record itself
 
 
 @dataclass(frozen=True)

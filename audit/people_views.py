@@ -16,12 +16,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from audit import credentials, identity, proofs, refusals, sessions
+from audit import credentials, identity, ledger, proofs, refusals, sessions
 from audit.forms import AsOfForm, ChangePasswordForm, NewPersonForm, ReasonForm, RoleForm
 from audit.models import Role, User
 from audit.pages import PeoplePage, PersonRow
 from audit.people_pages import AccountPage, PersonPage
 from audit.refusals import Refused
+from audit.words import headline
 
 
 def people(request: HttpRequest) -> HttpResponse:
@@ -61,10 +62,13 @@ def _person_page(request: HttpRequest, user: User) -> PersonPage:
         roles=[(role, Role(role).label) for role in held],
         may_change=administers and user.pk != request.user.pk,
         is_self=user.pk == request.user.pk,
-        grant=RoleForm(prefix="grant"),
-        revoke=RoleForm(prefix="revoke") if held else None,
+        grant=RoleForm(prefix="grant", roles=[role for role in Role.values if role not in held]),
+        revoke=RoleForm(prefix="revoke", roles=held) if held else None,
         activity=ReasonForm(prefix="activity"),
-        history=identity.history_of(user),
+        history=[
+            (headline(record.kind, ledger.content(record)), record)
+            for record in identity.history_of(user)
+        ],
     )
 
 

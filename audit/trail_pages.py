@@ -8,19 +8,19 @@ from urllib.parse import urlencode
 from django import forms
 from django.db import connection
 from django.http import QueryDict
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from audit import canonical, ledger, trail, words
 from audit.models import Record, Signature, User
-from audit.pages import Chip, Pages, TrailPage, TrailRow
+from audit.pages import Chip, Pages, SigningDialog, TrailPage, TrailRow
 from audit.trail import Filters
 
 SIZE = 50  # rows of a page
 COUNTED = 10_000  # beyond this the number of records that fit is not counted on each look
 RECENT = 2_000  # records from which the filters' suggestions are taken
 ONE_LOOK = timedelta(minutes=1)
-FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"]
+FORMATS = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
 PLACES = """
 SELECT record.id, block.first_sequence + (
     SELECT count(*) FROM audit_record before
@@ -41,13 +41,14 @@ FROM (SELECT kind, stream, payload FROM audit_record ORDER BY id DESC LIMIT %s) 
 
 
 def _moment(label: str) -> forms.DateTimeField:
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format=FORMATS[0])
+    shape = {"placeholder": "2026-01-31 09:15", "inputmode": "numeric", "autocomplete": "off"}
+    widget = forms.DateTimeInput(attrs=shape, format=FORMATS[0])
     return forms.DateTimeField(
         label=label,
         widget=widget,
         input_formats=FORMATS,
         required=False,
-        error_messages={"invalid": "Write it as 2026-01-31T09:15:00, in UTC."},
+        error_messages={"invalid": "Write it as 2026-01-31 09:15:00, in UTC."},
     )
 
 
@@ -81,6 +82,10 @@ class TrailForm(forms.Form):
         return Filters(**{name: value or None for name, value in self.cleaned_data.items()})
 
 
+class ExportForm(forms.Form):
+    reason = forms.CharField(label="Reason", min_length=3, max_length=500)
+
+
 def suggestions() -> tuple[list[str], list[str], list[str]]:
     """Return kinds, streams and processes among the latest records."""
     with connection.cursor() as cursor:
@@ -103,7 +108,7 @@ def note_look(filters: Filters, *, actor: User) -> None:
     trail.note_view(filters, actor=actor, where="page")
 
 
-def trail_page(form: TrailForm, query: QueryDict, *, may_export: bool) -> TrailPage:
+def trail_page(form: TrailForm, query: QueryDict) -> TrailPage:
     """Return the page that ``query`` asks for; ``before`` and ``after`` are keys of records."""
     filters = form.filters()
     records, newer, older = _slice(filters, query)
@@ -113,7 +118,6 @@ def trail_page(form: TrailForm, query: QueryDict, *, may_export: bool) -> TrailP
         pages=_pages(filters, query, records, newer, older),
         chips=_chips(form, query),
         clear_href=reverse("audit:trail"),
-        export_href=_export_address(query) if may_export else "",
     )
 
 
@@ -146,18 +150,28 @@ def _pages(
     )
 
 
-def _address(query: QueryDict, **extra: Any) -> str:
+def _address(query: QueryDict, route: str = "audit:trail", **extra: Any) -> str:
     """Return the trail's address with the filters of ``query`` and what is given beside."""
     kept = {name: query[name] for name in TrailForm.base_fields if query.get(name)}
     told = urlencode({**kept, **extra})
-    return f"{reverse('audit:trail')}?{told}" if told else reverse("audit:trail")
+    return f"{reverse(route)}?{told}" if told else reverse(route)
 
 
-def _export_address(query: QueryDict) -> str:
-    try:
-        return _address(query).replace(reverse("audit:trail"), reverse("audit:export"))
-    except NoReverseMatch:
-        return ""
+def export_dialog(query: QueryDict, form: forms.Form, *, actor: User) -> SigningDialog:
+    """Return what asks for the reason of an export; its address carries the filters."""
+    return SigningDialog(
+        id="export",
+        title="Export what is filtered",
+        action_href=_address(query, "audit:export"),
+        statement="You get a bundle of every sealed record that fits the filters, with proofs and "
+        "a verifier that needs none of this software. The export is recorded.",
+        view_digest="",
+        printed_name=actor.printed_name,
+        form=form,
+        submit_label="Export",
+        needs_signature=False,
+        is_open=form.is_bound,
+    )
 
 
 def _chips(form: TrailForm, query: QueryDict) -> list[Chip]:

@@ -7,6 +7,7 @@ from audit import views
 app_name = "audit"
 urlpatterns = [
     path("trail/", views.trail, name="trail"),
+    path("trail/export/", views.export, name="export"),
     path("records/<uuid:pk>/", views.record, name="record"),
     path("records/<uuid:pk>/payload/", views.payload, name="payload"),
     re_path(

@@ -1,21 +1,27 @@
 """The trail and its records as pages. Reading needs a role; each look at the trail is recorded."""
 
-from typing import Any
+import tempfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from audit import identity, ledger
+from audit import exports, identity, ledger
 from audit.models import Blob, Record, Role
 from audit.pages import Pages, TrailPage
 from audit.record_pages import record_page, trail_address
-from audit.trail_pages import TrailForm, note_look, trail_page
+from audit.trail_pages import ExportForm, TrailForm, export_dialog, note_look, trail_page
 
 READERS = tuple(Role)  # everybody with a role reads
 EXPORTERS = {Role.AUDITOR, Role.QA_REVIEWER, Role.QA_APPROVER}
@@ -25,27 +31,68 @@ EXPORTERS = {Role.AUDITOR, Role.QA_REVIEWER, Role.QA_APPROVER}
 @require_safe
 def trail(request: HttpRequest) -> HttpResponse:
     """Show the records that fit the filters, newest first; the look is recorded before it."""
+    return _trail(request, ExportForm())
+
+
+def _trail(request: HttpRequest, export_form: ExportForm) -> HttpResponse:
     user: Any = request.user
     identity.require_role(user, *READERS, to="read the trail")
     form = TrailForm(request.GET)
-    may_export = bool(EXPORTERS & identity.current_roles(user))
-    try:
-        page = _looked_at(form, request, may_export=may_export)
-    except ValidationError as error:
-        form.add_error(None, error)
-        page = None
-    if page is None:
-        page = TrailPage(form, (), Pages(0), clear_href=reverse("audit:trail"))
-    status = 400 if form.errors else 200
+    page = _looked_at(form, request) or _nothing(form)
+    if EXPORTERS & identity.current_roles(user) and not form.errors:
+        page = replace(page, export=export_dialog(request.GET, export_form, actor=user))
+    status = 400 if form.errors or export_form.errors else 200
     return render(request, "audit/trail.html", {"page": page}, status=status)
 
 
-def _looked_at(form: TrailForm, request: HttpRequest, *, may_export: bool) -> TrailPage | None:
+def _looked_at(form: TrailForm, request: HttpRequest) -> TrailPage | None:
+    """Return the page after recording the look; None, with errors on the form, if unreadable."""
+    user: Any = request.user
     if not form.is_valid():
         return None
     with transaction.atomic():
-        note_look(form.filters(), actor=request.user)  # type: ignore[arg-type]
-    return trail_page(form, request.GET, may_export=may_export)
+        note_look(form.filters(), actor=user)
+    try:
+        return trail_page(form, request.GET)
+    except ValidationError as error:
+        form.add_error(None, error)
+        return None
+
+
+def _nothing(form: TrailForm) -> TrailPage:
+    return TrailPage(form, (), Pages(0), clear_href=reverse("audit:trail"))
+
+
+@never_cache
+@require_POST
+def export(request: HttpRequest) -> HttpResponseBase:
+    """Give a bundle of what is filtered as one ZIP file; the export is recorded."""
+    user: Any = request.user
+    identity.require_role(user, *EXPORTERS, to="export the trail")
+    form, asked = TrailForm(request.GET), ExportForm(request.POST)
+    if not (form.is_valid() and asked.is_valid()):
+        return _trail(request, asked)
+    told: dict[str, Any] = form.filters().given()
+    try:
+        packed = packed_bundle(exports.Filters(**told), actor=user, **asked.cleaned_data)
+    except exports.ExportRefused as refusal:
+        asked.add_error(None, f"{refusal}.")
+        return _trail(request, asked)
+    name = f"ledger-{timezone.now():%Y%m%dT%H%M%SZ}.zip"
+    return FileResponse(packed, as_attachment=True, filename=name)
+
+
+def packed_bundle(filters: exports.Filters, *, actor: Any, reason: str) -> IO[bytes]:
+    """Return an open temporary file with the bundle as ZIP; it vanishes when it is closed."""
+    packed = tempfile.TemporaryFile()  # noqa: SIM115  the response closes it
+    with tempfile.TemporaryDirectory(prefix="export-") as place:
+        folder = Path(place) / "bundle"
+        exports.export(folder, filters=filters, actor=actor, reason=reason)
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(folder.rglob("*")):
+                archive.write(path, path.relative_to(folder.parent))
+    packed.seek(0)
+    return packed
 
 
 @never_cache

@@ -29,8 +29,10 @@ class Overtaken(Exception):
     """The lease has passed to another worker: its result stands, this one is dropped."""
 
 
-class NotParked(Exception):
+class NotParked(audit.Refused):
     """Work that is not parked needs no retry: it waits, runs or is done."""
+
+    act = "twin_core.outbox_task"
 
 
 def ask(name: str, key: str, **content: Any) -> None:

@@ -1,9 +1,14 @@
 """The trail and a record as pages, against a real ledger."""
 
+import io
 import json
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -12,7 +17,7 @@ from django.http import Http404, HttpResponse
 from django.test import RequestFactory, override_settings
 
 from audit import api as audit
-from audit import checkpoint, refusals, trail_pages, views
+from audit import checkpoint, refusals, trail_pages, verifier, views
 from audit.models import Record
 from audit.session_store import SessionStore
 from tests.audit.people import Person, enter
@@ -100,7 +105,7 @@ def test_the_filter_by_person_knows_who_acted(desk, anna):
 def test_a_filter_that_cannot_be_read_is_refused_in_words(desk, anna):
     wrong_time = get(views.trail, anna.user, since="yesterday")
     assert wrong_time.status_code == 400
-    assert "Write it as 2026-01-31T09:15:00, in UTC." in shown(wrong_time)
+    assert "Write it as 2026-01-31 09:15:00, in UTC." in shown(wrong_time)
     wrong_key = get(views.trail, anna.user, before="17")
     assert wrong_key.status_code == 400
     assert "Enter a valid UUID" in shown(wrong_key)
@@ -232,6 +237,46 @@ def test_only_a_content_that_the_record_cites_is_given(desk, anna):
     assert given.content == b"mine"
     with pytest.raises(Http404):
         get(views.blob, anna.user, arguments={"pk": probe.pk, "digest": other})
+
+
+def post(user: Any, reason: str = "inspection", **filters: str) -> Any:
+    request = RequestFactory().post("/trail/export/?" + urlencode(filters), {"reason": reason})
+    request.user, request.session = user, SessionStore()
+    return views.export(request)
+
+
+@pytest.mark.requirement("URS-WEB-020")
+def test_what_is_filtered_is_exported_as_a_bundle_that_verifies(desk, anna, tmp_path):
+    for number in range(4):
+        act(number)
+    desk.seal()
+    answer = post(anna.user, stream="probe/1", text="probe 3")
+    with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as archive:
+        archive.extractall(tmp_path)
+    lines = (tmp_path / "bundle" / "records.jsonl").read_text().splitlines()
+    assert [json.loads(line)["data"]["title"] for line in lines] == ["Probe 3"]
+    checked = subprocess.run(
+        [sys.executable, verifier.__file__, str(tmp_path / "bundle")], capture_output=True
+    )
+    assert checked.returncode == 0, checked.stdout
+    told = audit.content(Record.objects.get(kind="audit.export.made"))
+    assert told["actor"]["name"] == "Anna Meier"
+    assert told["reason"] == "inspection"
+
+
+@pytest.mark.requirement("URS-WEB-020")
+def test_an_export_without_role_reason_or_seal_gives_nothing(desk, anna):
+    act(1)
+    with pytest.raises(refusals.NotEntitled, match="may not export the trail"):
+        post(enter("olga", "plant_operator").user)
+    for answer, words in (
+        (post(anna.user, reason=""), "This field is required"),
+        (post(anna.user), "nothing is sealed yet"),
+        (post(anna.user, since="yesterday"), "in UTC"),
+    ):
+        assert answer.status_code == 400
+        assert words in shown(answer)
+    assert not Record.objects.filter(kind="audit.export.made").exists()
 
 
 @pytest.mark.requirement("URS-WEB-001")

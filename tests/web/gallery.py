@@ -4,6 +4,7 @@
 Each value here is made up for the picture; none of it is a claim about the product.
 """
 
+import json
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -34,12 +35,14 @@ ENGINE = DjangoTemplates(
         "OPTIONS": {"libraries": {"desk": "twin_core.web.templatetags.desk"}},
     }
 )
+LIVE = "/live/stream"  # answers one event of a chart
 PAGES: dict[str, tuple[str, str, Any]] = {
     "desk": ("web/desk.html", "Desk", samples_desk.desk),
     "desk-empty": ("web/desk.html", "Desk", partial(samples_desk.desk, empty=True)),
     "batches": ("web/batches.html", "Batches", samples_desk.batches),
     "batch": ("web/batch.html", "Batches", samples_desk.batch),
     "batch-lab": ("web/batch.html", "Batches", partial(samples_desk.batch, lab_open=True)),
+    "batch-live": ("web/batch.html", "Batches", partial(samples_desk.batch, stream=LIVE)),
     "recommendation": ("web/recommendation.html", "Batches", samples_decision.recommendation),
     "recommendation-sign": (
         "web/recommendation.html",
@@ -110,6 +113,9 @@ class Handler(SimpleHTTPRequestHandler):
         return str(STATIC / path.removeprefix("/static/").split("?")[0])
 
     def do_GET(self) -> None:
+        if self.path == LIVE:
+            self.send_events()
+            return
         name = self.path.strip("/").split("?")[0]
         if self.path.startswith("/static/"):
             super().do_GET()
@@ -119,6 +125,15 @@ class Handler(SimpleHTTPRequestHandler):
         self.send_response(200 if found or not name else 404)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def send_events(self) -> None:
+        """Send one event and end, so that the browser has to come back for the next."""
+        message = {"chart": "vcd", "series": "lab", "points": [[160, 15.5]], "replace": True}
+        body = f"retry: 300\nevent: chart\ndata: {json.dumps(message)}\n\n".encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
         self.wfile.write(body)
 

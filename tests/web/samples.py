@@ -101,6 +101,10 @@ class LabForm(SigningForm):
     field_order = ["tag", "value", "sampled", "reason"]
 
 
+class ReasonForm(forms.Form):
+    reason = forms.CharField()
+
+
 class AsOfForm(forms.Form):
     as_of = forms.DateTimeField(label="As of (UTC)", required=False)
 

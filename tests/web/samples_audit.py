@@ -10,9 +10,11 @@ from tests.web.samples import (
     NOW,
     WORKER,
     AsOfForm,
+    ReasonForm,
     SignInForm,
     TrailForm,
     ago,
+    dialog,
     digest,
     signatures,
 )
@@ -43,8 +45,9 @@ def trail(rows: int = 18, filtered: bool = False) -> dict[str, Any]:
     ]
     chips = [audit.Chip("Person: Anna Meier", "/t"), audit.Chip("Since 2026-11-23", "/t")]
     pages = audit.Pages(rows, total=1204, newer_href="/t", older_href="/t")
+    export = dialog("export", ReasonForm(), "Export what is filtered", needs_signature=False)
     page = audit.TrailPage(
-        TrailForm(), made, pages, chips if filtered else (), clear_href="/t", export_href="/x"
+        TrailForm(), made, pages, chips if filtered else (), clear_href="/t", export=export
     )
     return {"page": page}
 

@@ -202,7 +202,7 @@ def batch_dialogs(lab_open: bool) -> list[SigningDialog]:
     return [enter, close]
 
 
-def batch(lab_open: bool = False) -> dict[str, Any]:
+def batch(lab_open: bool = False, stream: str = "") -> dict[str, Any]:
     limits = [{"label": "Design limit 16", "value": 16, "tone": "warn"}]
     page = web.BatchPage(
         name="B-0201",
@@ -221,7 +221,7 @@ def batch(lab_open: bool = False) -> dict[str, Any]:
             "Dissolved oxygen is stale: no reading for 42 s.",
         ],
         charts=[
-            chart("vcd", "Viable cell density", "10⁶ cells/mL", limits=limits),
+            chart("vcd", "Viable cell density", "10⁶ cells/mL", limits=limits, stream=stream),
             metabolites(),
         ],
         recommendations=queue(),
@@ -284,7 +284,7 @@ def sample_report() -> status.Report:
     state = status.ProcessState
     return status.Report(
         (
-            state("postgresql", "running", ago(hours=2), 0),
+            state("postgres", "ready", ago(hours=2), 0),
             state("gate", "restarting", ago(seconds=8), 3),
         ),
     )

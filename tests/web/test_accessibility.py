@@ -1,5 +1,6 @@
 """Every page in a real browser: axe finds nothing, the policy blocks nothing, keys work."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,16 @@ def test_new_points_reach_chart_readout_and_table(visit):
 
 
 @pytest.mark.requirement("URS-WEB-024")
+def test_a_stream_feeds_the_chart_and_is_taken_up_again_when_it_breaks(visit):
+    page = visit("batch-live")
+    readout = page.locator("[data-chart=vcd] .chart-readout")
+    readout.get_by_text("Laboratory 15.5 at 160 h").wait_for()
+    with page.expect_request("**/live/stream"):  # the server ended the first answer
+        pass
+    assert page.locator("[data-live]").inner_text() in {"live", "reconnecting"}
+
+
+@pytest.mark.requirement("URS-WEB-024")
 def test_a_chart_without_readable_data_says_so(visit):
     page = visit("batch")
     page.route("**/static/web/charts.js", lambda route: broken(route, page))
@@ -139,8 +150,10 @@ def test_a_refused_signature_opens_its_dialog_again_at_the_flaw(visit):
 
 
 @pytest.mark.requirement("URS-WEB-007")
-def test_a_decision_prints_without_anything_to_click(visit):
+def test_a_decision_prints_on_one_page_without_anything_to_click(visit):
     page = visit("decision")
+    paper = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 1
     page.emulate_media(media="print")
     for seen in ("nav.nav", "button.copy >> nth=0", ".actions >> nth=0"):
         assert not page.locator(seen).is_visible()

@@ -1,11 +1,12 @@
 """Refusals at the edges: an answer that says what to do, and a record of the attempt."""
 
+import sys
 from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -15,6 +16,7 @@ from audit.api import NotEntitled, Refused, refusals
 from models_registry.api import TransitionRefused as PhaseRefused
 from twin_core.config.middleware import EitherWay
 from twin_core.lifecycle.table import TransitionRefused
+from twin_core.web import errors as pages
 
 log = structlog.get_logger("errors")
 PROBLEM = "application/problem+json"  # RFC 9457
@@ -24,7 +26,10 @@ ADVICE = {
     403: "Ask a person who holds the role, or a system administrator about yours.",
     404: "Check the address; a list of the addresses is at /api/docs/.",
     405: "Use one of the methods that the header Allow names.",
+    409: "Read the reason, open the item again and decide anew.",
     415: "Send JSON with the header Content-Type: application/json.",
+    500: "Look at the trail to see whether the act was done before you repeat it; tell the system "
+    "administrator the time.",
     503: "Nothing was done. Try again when the page of the system's health shows no fault.",
 }
 
@@ -86,16 +91,19 @@ def _of_framework(error: Exception, response: Response, request: Any) -> Respons
 
 
 def _document(request: Any, status: int, title: str, detail: str, **facts: Any) -> Response:
-    body = {
+    body = _body(request, status, title, detail) | facts
+    return Response(body, status=status, content_type=PROBLEM)
+
+
+def _body(request: Any, status: int, title: str, detail: str) -> dict[str, Any]:
+    return {
         "type": "about:blank",
         "title": title,
         "status": status,
         "detail": detail,
         "instance": request.path,
         "what_to_do": ADVICE.get(status, ADVICE[400]),
-        **facts,
     }
-    return Response(body, status=status, content_type=PROBLEM)
 
 
 class RefusalPages(EitherWay):
@@ -111,6 +119,17 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     record(refusal, request)
     context = {"refusal": refusal, "back": "/" if request.method == "GET" else request.path}
     return render(request, "audit/refused.html", context, status=refusal.status)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Answer a fault of ours (Django's handler500): a silent database is named, details are not."""
+    if not request.path.startswith("/api/"):
+        return pages.failed(request)
+    silent = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    status = 503 if silent else 500
+    detail = "the record store does not answer" if silent else "a fault on our side"
+    body = _body(request, status, "Nothing was done" if silent else "Failed", detail)
+    return JsonResponse(body, status=status, content_type=PROBLEM)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

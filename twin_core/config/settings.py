@@ -25,7 +25,11 @@ DATA_DIR = env_path("TWIN_DATA_DIR", BASE_DIR / "data")
 
 DATABASES = {"default": env_database("TWIN_DATABASE_URL")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
+if env_text("TWIN_PROCESS", "") == "web":  # each request has a thread of its own: they share a pool
+    pool = {"min_size": 1, "max_size": int(env_number("TWIN_WEB_CONNECTIONS", default=12))}
+    DATABASES["default"]["OPTIONS"]["pool"] = pool | {"timeout": 10}  # seconds for a free one
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
 MLFLOW_DATABASE_URL = env_text("TWIN_MLFLOW_DATABASE_URL", "")  # empty: nothing is fed
 REDIS_URL = env_text("TWIN_REDIS_URL", "redis://localhost:6379/0")
 CELERY_BROKER_URL = celery_address(REDIS_URL)

@@ -11,3 +11,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("twin_core.web.urls")),
 ]
 handler403 = "twin_core.config.errors.forbidden"
+handler500 = "twin_core.config.errors.failed"

@@ -19,8 +19,11 @@ from twin_core.science.units import convert
 HOURS = Decimal("0.000001")
 
 
-class ResultRefused(ValueError):
+class ResultRefused(audit.Refused):
     """A laboratory value that cannot be taken, and what to do about it."""
+
+    act = "twin_core.lab_result"
+    what_to_do = "Correct what is named and send it again."
 
 
 def receive(

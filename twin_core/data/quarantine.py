@@ -10,8 +10,10 @@ from twin_core.data import live
 from twin_core.models import Batch, Equipment, QuarantinedSample
 
 
-class ReleaseRefused(ValueError):
+class ReleaseRefused(audit.Refused):
     """An entry that cannot be released, and why."""
+
+    act = "twin_core.sample"
 
 
 def stream(equipment: Equipment) -> str:

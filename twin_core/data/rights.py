@@ -1,6 +1,6 @@
 """Who may do what with batches, values and advice. Pages and interface ask here alike.
 
-Signing has its own rule: ``twin_core.insight.recommendations.SIGNING_ROLES``.
+Signing has its own rule: ``twin_core.insight.standing.SIGNING_ROLES``.
 """
 
 from typing import Any

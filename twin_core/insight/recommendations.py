@@ -11,12 +11,12 @@ from twin_core.data import clock, live
 from twin_core.data.batches import stream
 from twin_core.insight import standing
 from twin_core.insight.advice import propose
+from twin_core.insight.standing import SIGNING_ROLES
 from twin_core.lifecycle import recommendation as lifecycle
 from twin_core.lifecycle.recommendation import State
 from twin_core.lifecycle.table import TransitionRefused
 from twin_core.models import Question, Recommendation
 
-SIGNING_ROLES = (audit.Role.QA_REVIEWER, audit.Role.QA_APPROVER)
 REASONS = {  # coded reasons for a rejection
     "not_plausible": "The forecast is not plausible",
     "process_reason": "A process reason speaks against it",

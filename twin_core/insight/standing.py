@@ -11,6 +11,8 @@ from twin_core.lifecycle import trust
 from twin_core.lifecycle.batch import State as BatchState
 from twin_core.models import Recommendation
 
+SIGNING_ROLES = (audit.Role.QA_REVIEWER, audit.Role.QA_APPROVER)
+
 
 def evidence(recommendation: Recommendation) -> dict[str, Any]:
     """Return the evidence document as it was frozen when the advice was made."""
@@ -54,6 +56,15 @@ def facts(recommendation: Recommendation, *, signer: Any, signing: bool = True) 
         trust_allows=allowed(equipment.trust),
         batch_running=recommendation.batch.state == BatchState.RUNNING,
     )
+
+
+def refusals(recommendation: Recommendation, *, signer: Any) -> list[str]:
+    """Return why this person may not sign now, in words; empty when she may."""
+    if not audit.current_roles(signer) & set(SIGNING_ROLES):
+        return ["signing is for a QA reviewer or a QA approver"]
+    if recommendation.state != lifecycle.State.PROPOSED:
+        return [f"it is {recommendation.state}"]
+    return lifecycle.refusals(facts(recommendation, signer=signer))
 
 
 def _speaks_for_model_in_force(recommendation: Recommendation) -> bool:

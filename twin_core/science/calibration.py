@@ -6,17 +6,23 @@ measure the input space and the thresholds of the assumptions. Only the batches 
 looked at: leave a batch out of the package and nothing of it is in the version.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from twin_core.science.estimation import freedom
 from twin_core.science.kernel import build, equations_digest
 from twin_core.science.learning import Progress, learn, population_for_new_batch
 from twin_core.science.packages import BatchHistory, Package, attribute_of
-from twin_core.science.population import Population, batch_inputs, evidence, fit
+from twin_core.science.population import (
+    Population,
+    batch_inputs,
+    evidence,
+    fit,
+    posterior_covariance,
+)
 from twin_core.science.scoring import Pair, band_factors, next_sample_pairs, scores
 from twin_core.science.twins import ProcessModel
 from twin_core.science.versions import (
@@ -191,7 +197,7 @@ def input_space(batches: Sequence[BatchHistory], model: ProcessModel) -> dict[st
     for batch in batches:
         for tag, series in series_of(batch).items():
             values.setdefault(tag, []).extend(value for _, value in series)
-            steps = zip(series, series[1:], strict=False)
+            steps = itertools.pairwise(series)
             changes.setdefault(tag, [0.0]).extend(
                 (b - a) * 24.0 / max(t - s, 24.0) for (s, a), (t, b) in steps if t > s
             )
@@ -228,9 +234,10 @@ def thresholds(batches: Sequence[BatchHistory], version: ModelVersion) -> dict[s
         fixed, controls = batch_inputs(batch, version.model)
         seen = evidence(batch.samples, version.model, version.population.noise, version.kernel)
         found = fit(version.kernel, version.population, seen, fixed, controls)
-        departures.append(float((found.x**2).sum()) / max(freedom(found.root), 1.0))
+        _, freedom = posterior_covariance(version.kernel, version.population.factor, found)
+        departures.append(float((found.x**2).sum()) / max(freedom, 1.0))
         times = seen.times.tolist()
-        gaps += [b - a for a, b in zip(times, times[1:], strict=False)]
+        gaps += [b - a for a, b in itertools.pairwise(times)]
     turnaround = max(s.received_h - s.time_h for b in batches for s in b.samples)
     return {
         "largest_departure": decimal_text(4.0 * float(np.median(departures)) + 1.0),

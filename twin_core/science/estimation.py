@@ -13,9 +13,11 @@ from twin_core.science.population import (
     STEP_TOLERANCE,
     Array,
     Evidence,
+    Fit,
     batch_inputs,
     evidence,
     fit,
+    posterior_covariance,
 )
 from twin_core.science.versions import ModelVersion, decimal_text
 
@@ -64,7 +66,7 @@ def estimate(version: ModelVersion, batch: BatchHistory, now_h: float) -> Estima
     )  # fmt: skip
     times = np.array([now_h])
     now = summary(version, thetas, fixed, controls, times)[0]
-    verdicts = judge(version, known, now_h, seen, found.x, found.residual, found.root)
+    verdicts = judge(version, known, now_h, seen, found)
     if not found.converged:
         verdicts.append(not_fitted())
     return Estimate(version.digest, known, now_h, thetas, now, tuple(verdicts))
@@ -115,42 +117,23 @@ def judge(
     known: BatchHistory,
     now_h: float,
     seen: Evidence,
-    x: Array,
-    residual: Array,
-    root: Array,
+    found: Fit,
 ) -> list[Verdict]:
     """Return the verdict of every assumption about this batch."""
     space = version.content["input_space"]
     limits = {k: float(v) for k, v in version.content["assumptions"].items()}
+    _, freedom = posterior_covariance(version.kernel, version.population.factor, found)
     series: dict[str, list[float]] = {}
-    for index, r in zip(seen.tag, residual, strict=True):
+    for index, r in zip(seen.tag, found.residual, strict=True):
         series.setdefault(version.model.tags[int(index)].name, []).append(float(r))
     return [
         *assumptions.check_values(known.samples, space),
         *assumptions.check_controls(known.events, space, {}),
         assumptions.check_freshness(known.samples, now_h, limits["oldest_sample_h"]),
-        assumptions.check_residuals(residual.tolist(), limits["largest_residual"]),
+        assumptions.check_residuals(found.residual.tolist(), limits["largest_residual"]),
         *assumptions.check_whiteness(series, limits["largest_correlation"]),
-        assumptions.check_departure(x.tolist(), freedom(root), limits["largest_departure"]),
+        assumptions.check_departure(found.x.tolist(), freedom, limits["largest_departure"]),
     ]
-
-
-def freedom(root: Array) -> float:
-    """Return how many directions of a member its samples could move: d - trace(A^-1).
-
-    ``root`` is the Cholesky factor of the precision A = I + J'WJ. Summed in fixed order.
-    """
-    size = len(root)
-    total = 0.0
-    inverse = [0.0] * size
-    for j in range(size):
-        for i in range(j, size):
-            s = 1.0 if i == j else 0.0
-            for k in range(j, i):
-                s -= float(root[i, k]) * inverse[k]
-            inverse[i] = s / float(root[i, i])
-            total += inverse[i] * inverse[i]
-    return size - total
 
 
 def not_fitted() -> Verdict:

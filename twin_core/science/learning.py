@@ -24,6 +24,7 @@ from twin_core.science.population import (
     evidence,
     fit,
     memory_factor,
+    posterior_covariance,
     starting_noise,
 )
 from twin_core.science.twins import KnotGroup, ProcessModel
@@ -88,7 +89,9 @@ def learn(
         good = [i for i, f in enumerate(fits) if f.converged]
         if len(good) < 3:
             raise ValueError("the model cannot follow these batches: fewer than 3 could be fitted")
-        state = improve(state, model, inner, [fits[i] for i in good], [seen[i] for i in good])
+        state = improve(
+            state, model, kernel, inner, [fits[i] for i in good], [seen[i] for i in good]
+        )
         if progress is not None:
             progress(f"learning, round {turn + 1} of {rounds}")
     return state
@@ -109,14 +112,14 @@ def start(model: ProcessModel) -> Learned:
 def improve(
     state: Learned,
     model: ProcessModel,
+    kernel: Kernel,
     inner: Population,
     fits: Sequence[Fit],
     seen: Sequence[Evidence],
 ) -> Learned:
     """Return the next state from the fits of one round."""
     shift = np.array([inner.factor @ f.x for f in fits])
-    roots = [inner.factor @ np.linalg.inv(f.root).T for f in fits]
-    covariance = [root @ root.T for root in roots]
+    covariance = [posterior_covariance(kernel, inner.factor, f)[0] for f in fits]
     variance = np.array([np.diag(c) for c in covariance])
     share = np.clip(1.0 - variance / (inner.factor**2).sum(axis=1), 0.0, 1.0)
     weight = trust(fits, share)
@@ -218,5 +221,5 @@ def next_noise(
 def population_for_new_batch(state: Learned, model: ProcessModel) -> Population:
     """Return the distribution of a batch not yet seen: spread plus doubt of the mean."""
     between = memory_factor(state.between, model, state.memory_h)
-    factor = np.linalg.cholesky(between @ between.T + state.doubt)
+    factor: Array = np.linalg.cholesky(between @ between.T + state.doubt)
     return Population(state.mean, factor, state.noise)

@@ -163,3 +163,10 @@ def fit(
         seen.value, seen.sigma, STEP_TOLERANCE, ROUNDS, x, root, residual,
     )  # fmt: skip
     return Fit(x, root, residual, done >= 0)
+
+
+def posterior_covariance(kernel: Kernel, factor: Array, found: Fit) -> tuple[Array, float]:
+    """Return (covariance of the conditioned member, degrees of freedom that were moved)."""
+    covariance = np.empty_like(factor)
+    freedom = kernel.functions.posterior_covariance(factor, found.root, covariance)
+    return covariance, float(freedom)

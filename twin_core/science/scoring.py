@@ -172,7 +172,7 @@ def tag_scores(pairs: Sequence[Pair]) -> dict[str, Any]:
         "range": decimal_text(width),
         "rmse": rmse(pairs, "mean"),
         "rmse_persistence": rmse(pairs, "last"),
-        "rmse_line": rmse([p for p in pairs], "line"),
+        "rmse_line": rmse(pairs, "line"),
         "coverage_90": coverage(pairs),
         "mean_band_width": decimal_text(float(np.mean([p.hi90 - p.lo90 for p in pairs]))),
     }

@@ -97,7 +97,7 @@ class Reviewers:
                 continue
             answer = person.approve(item)
             state = answer.json().get("state") or f"refused, {answer.json().get('detail')}"
-            self.say(f"{person.username} signed {item['asset']} {item['title']}: {state}")
+            self.say(f"{person.username} signed {item['batch']}: {item['title']}: {state}")
             return
 
     def close(self) -> None:

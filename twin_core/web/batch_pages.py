@@ -23,6 +23,7 @@ from twin_core.web.pages import (
 from twin_core.web.words import short, tag_words
 
 MOST_RESULTS = 60  # laboratory values in the table; the CSV has all
+LATENT = "never measured in training"  # how a forecast row of such a state begins
 MOST_HELD = 60  # quarantine entries in the table
 
 
@@ -144,7 +145,7 @@ def _on_line(course: Course, told: TagStatus, tag: Any) -> TagRow:
 
 def _silent(name: str, tag: Any) -> TagRow:
     source = "laboratory" if tag.source == "lab" else "on line"
-    return TagRow(name, tag_words(name), None, tag.unit, None, None, "stale", source)
+    return TagRow(name, tag_words(name), None, tag.unit, None, None, "none yet", source)
 
 
 def lab_rows(course: Course, *, may: bool) -> Iterator[LabRow]:
@@ -222,15 +223,18 @@ def hours_in(sample: dict[str, str]) -> float | None:
 
 def state_rows(course: Course) -> Iterator[StateRow]:
     """Yield the twin's present view of each state; one that is latent says that it is."""
-    latent = {row["tag"]: row["reason"] for row in course.rows if row["status"] != "ok"}
-    decided = {row["tag"] for row in course.rows if row["status"] == "ok"}
+    now = {row["tag"]: row for row in reversed(course.rows)}  # the first row of each tag
     for tag, told in course.estimate.get("state", {}).items():
+        first = now.get(tag, {"status": "undecided", "reason": ""})
+        is_latent = first["reason"].startswith(LATENT)
+        band = first if is_latent else told  # of a latent state the band is all that is possible
         yield StateRow(
             words=tag_words(tag),
             unit=told["unit"],
             mean=told["mean"],
-            low=told["lo90"],
-            high=told["hi90"],
-            is_decided=tag in decided,
-            reason="" if tag in decided else latent.get(tag, ""),
+            low=band["lo90"],
+            high=band["hi90"],
+            is_decided=first["status"] == "ok",
+            is_latent=is_latent,
+            reason=first["reason"],
         )

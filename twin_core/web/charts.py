@@ -66,7 +66,7 @@ def chart(course: Course, group: Group) -> Chart:
 def series_of(course: Course, tag: str, colour: int) -> Iterator[dict[str, Any]]:
     """Yield the series of one tag that have points."""
     words = tag_words(tag)
-    kinds = [
+    kinds: list[tuple[str, str, str, Any]] = [
         ("forecast", "band", f"{words}, forecast with 90 % band", band(course.rows, tag)),
         ("online", "line", words, [list(point) for point in course.online.line(tag)]),
         ("lab", "points", f"{words}, laboratory", course.measured().get(tag, [])),

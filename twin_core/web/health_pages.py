@@ -65,7 +65,7 @@ def sealer(now: datetime) -> HealthTile:
         "session keeps a transaction open."
         if late
         else "How long the oldest record has waited for its place in the ledger.",
-        facts=[("Records not sealed", str(found.count))],
+        facts=[("Records not sealed", str(found.waiting))],
     )
 
 
@@ -89,7 +89,7 @@ def checkpoint(now: datetime) -> HealthTile:
 
 def worker(now: datetime) -> HealthTile:
     """Return how work of the outbox stands: what waits, how long, and what is parked."""
-    told = {
+    told: dict[str, Any] = {
         row["state"]: row
         for row in OutboxTask.objects.values("state").annotate(
             count=Count("id"), since=Min("created_at")

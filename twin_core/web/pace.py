@@ -60,7 +60,10 @@ def _of_laboratory(batch: Batch) -> float | None:
 
 
 def _ratio(
-    first: datetime | None, last: datetime | None, low: float | None, high: float | None
+    first: datetime | None,
+    last: datetime | None,
+    low: Decimal | float | None,
+    high: Decimal | float | None,
 ) -> float | None:
     if first is None or last is None or low is None or high is None or last - first < SHORTEST:
         return None

@@ -133,6 +133,7 @@ class StateRow:
     low: Value
     high: Value
     is_decided: bool
+    is_latent: bool = False
     reason: str = ""
 
 
@@ -153,7 +154,7 @@ class Yesterday:
 
 @dataclass(frozen=True)
 class BatchPage:
-    """``web/batch.html``. With ``live_href`` the page follows the batch, see docs/design/charts.md."""
+    """``web/batch.html``. With ``live_href`` the page follows the batch by itself."""
 
     name: str
     unit: str

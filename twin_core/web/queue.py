@@ -19,7 +19,7 @@ from twin_core.web.words import short, tag_words
 
 RECENT = 10
 RISKS = {"high": 0, "medium": 1, "low": 2}
-SIGNING = set(recommendations.SIGNING_ROLES)
+SIGNING = set(standing.SIGNING_ROLES)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ class Rows:
 
     def split(self, found: Iterable[Recommendation]) -> tuple[list[QueueRow], list[QueueRow]]:
         """Return the rows that wait for the reader and those that wait for others."""
-        mine, others = [], []
+        mine: list[QueueRow] = []
+        others: list[QueueRow] = []
         for recommendation in found:
             is_mine = waits_for(recommendation, self.reader)[1]
             (mine if is_mine else others).append(self.row(recommendation))

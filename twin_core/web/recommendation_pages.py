@@ -8,8 +8,6 @@ from django.urls import reverse
 from audit import api as audit
 from audit.pages import SignatureLine
 from twin_core.insight import standing
-from twin_core.insight.recommendations import SIGNING_ROLES
-from twin_core.lifecycle import recommendation as lifecycle
 from twin_core.lifecycle.recommendation import State
 from twin_core.models import DataSegment, Recommendation
 from twin_core.web import charts, queue
@@ -255,9 +253,7 @@ def may_not_sign(found: Recommendation, person: Any) -> str:
     """Return why this person may not sign now, in words; empty when she may or all is decided."""
     if found.state != State.PROPOSED:
         return ""
-    if not audit.current_roles(person) & set(SIGNING_ROLES):
-        return "Signing is for a QA reviewer or a QA approver; you can read all of it."
-    reasons = lifecycle.refusals(standing.facts(found, signer=person))
+    reasons = standing.refusals(found, signer=person)
     return sentence("; ".join(reasons)) if reasons else ""
 
 

@@ -117,7 +117,7 @@ def _dialogs(found: Recommendation, person: Any, refused: dict[str, Any]) -> lis
     made: list[SigningDialog] = []
     if found.state != State.PROPOSED:
         return made
-    is_signer = bool(audit.current_roles(person) & set(recommendations.SIGNING_ROLES))
+    is_signer = bool(audit.current_roles(person) & set(standing.SIGNING_ROLES))
     is_author = person.pk in decisions.authors(found)
     if rights.may(person, "return a recommendation with a question"):
         made.append(_ask_dialog(found, person, refused.get("ask")))

@@ -8,15 +8,12 @@ from django.utils import timezone
 
 from audit import api as audit
 from audit.pages import SigningDialog
-from twin_core.data.laboratory import ResultRefused
-from twin_core.data.quarantine import ReleaseRefused
 from twin_core.insight.recommendations import REASONS
 from twin_core.lifecycle.table import TransitionRefused
-from twin_core.outbox import NotParked
 from twin_core.web.words import sentence
 
 REASON_ROWS = {"rows": 3}
-EXPECTED = (audit.Refused, TransitionRefused, ResultRefused, ReleaseRefused, NotParked)
+EXPECTED = (audit.Refused, TransitionRefused)
 
 
 def attributes(**more: Any) -> dict[str, Any]:
@@ -29,7 +26,7 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs=attributes(**REASON_ROWS)))
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, label_suffix="", **options)
+        super().__init__(*arguments, **{"label_suffix": "", **options})
 
 
 class SignForm(ReasonForm):
@@ -72,7 +69,7 @@ class QuestionForm(forms.Form):
     )
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, label_suffix="", **options)
+        super().__init__(*arguments, **{"label_suffix": "", **options})
 
 
 class AnswerForm(forms.Form):
@@ -81,7 +78,7 @@ class AnswerForm(forms.Form):
     )
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, label_suffix="", **options)
+        super().__init__(*arguments, **{"label_suffix": "", **options})
 
 
 def dialog(

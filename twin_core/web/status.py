@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET
 
 CALM = {"ready", "running"}
 WORDS = {
-    "postgresql": "The database",
+    "postgres": "The database",
     "valkey": "The queue",
     "web": "The web server",
     "worker": "The worker",
@@ -29,7 +29,7 @@ WORDS = {
     "gate": "The write gate",
 }
 MEANING = {
-    "postgresql": "Pages and signing wait until it is back; nothing that was confirmed is lost.",
+    "postgres": "Pages and signing wait until it is back; nothing that was confirmed is lost.",
     "valkey": "New estimates and forecasts are late; they follow from the outbox.",
     "worker": "New estimates and forecasts are late; they follow from the outbox.",
     "sealer": "Records are kept but not yet sealed; acts that need a position wait.",

@@ -12,7 +12,7 @@ import psycopg
 import structlog
 from asgiref.sync import sync_to_async
 from django.db import OperationalError, connections
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
 from audit import api as audit
@@ -143,7 +143,7 @@ def parameters() -> dict[str, Any]:
 
 
 @require_safe
-async def stream(request: HttpRequest, number: str) -> HttpResponse:
+async def stream(request: HttpRequest, number: str) -> StreamingHttpResponse:
     """Follow one batch, or all of them under the name ``all``."""
     user = await request.auser()
     await sync_to_async(rights.require_reader)(user)

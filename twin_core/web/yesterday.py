@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 
 from twin_core.insight import forecasts
 from twin_core.models import Forecast, LabResult
@@ -45,7 +46,7 @@ def _row(course: Course, result: LabResult) -> Yesterday | None:
 
 def at(points: Sequence[Sequence[float]], hours: float) -> tuple[float, float, float] | None:
     """Return (mean, low, high) at a time, straight between two rows; None outside of them."""
-    for before, after in zip(points, points[1:], strict=False):
+    for before, after in pairwise(points):
         if before[0] <= hours <= after[0]:
             share = (hours - before[0]) / (after[0] - before[0])
             mean, low, high = (

@@ -110,6 +110,16 @@ def test_a_site_enters_its_first_administrator_on_the_machine(ledger_db, monkeyp
     assert User.objects.count() == 1
 
 
+def test_a_person_who_lost_their_telephone_is_enrolled_anew(ledger_db, monkeypatch):
+    vera = enter("vera", Role.AUDITOR)
+    monkeypatch.setattr("getpass.getpass", lambda _: "another harbour at dawn")
+    printed("enrol_person", "vera", "--reason", "telephone lost")
+    with pytest.raises(signatures.SignatureRefused):
+        vera.prove(timezone.now())
+    with pytest.raises(CommandError, match="enter the person first"):
+        printed("enrol_person", "nobody", "--reason", "telephone lost")
+
+
 def signatures_code(secret: str) -> str:
     from audit.credentials import code_now
 

@@ -52,6 +52,27 @@ def started(folder, path, *options):
     raise AssertionError(f"the plant did not start: {process.wait()}")
 
 
+async def read(bench):
+    async with bench.client("connector") as client:
+        names = ("process_time", "batch/id", "laboratory/sequence")
+        return [await node(client, name).read_value() for name in names]
+
+
+async def read_after_a_result(bench):
+    for _ in range(300):
+        found = await read(bench)
+        if found[2] > 1_000_000:
+            return found
+        await asyncio.sleep(0.1)
+    raise AssertionError("no laboratory result came")
+
+
+def refuses_a_second(path):
+    command = [sys.executable, "-m", "twin_core.virtual_plant", str(path)]
+    second = subprocess.run(command, capture_output=True, text=True)
+    return second.returncode == 1 and "another plant process runs here" in second.stderr
+
+
 @pytest.mark.requirement("URS-PLT-008")
 def test_a_plant_process_killed_outright_goes_on_at_the_same_address(tmp_path, certificates):
     path, state = tmp_path / "plant.yaml", tmp_path / "state"
@@ -60,35 +81,15 @@ def test_a_plant_process_killed_outright_goes_on_at_the_same_address(tmp_path, c
         "speed: 3600\nfirst_seed: 31\nscan_s: 0.1\n"
     )
     bench = Bench(state, certificates)
-
-    async def read():
-        async with bench.client("connector") as client:
-            names = ("process_time", "batch/id", "laboratory/sequence")
-            return [await node(client, name).read_value() for name in names]
-
-    async def wait_for_result():
-        for _ in range(300):
-            found = await read()
-            if found[2] > 1_000_000:
-                return found
-            await asyncio.sleep(0.1)
-        raise AssertionError("no laboratory result came")
-
     process = started(state, path)
     try:
-        before = asyncio.run(wait_for_result())
+        before = asyncio.run(read_after_a_result(bench))
         address = (state / "endpoint").read_text()
-        second = subprocess.run(
-            [sys.executable, "-m", "twin_core.virtual_plant", str(path)],
-            capture_output=True,
-            text=True,
-        )
-        assert second.returncode == 1
-        assert "another plant process runs here" in second.stderr
+        assert refuses_a_second(path)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         process = started(state, path)
-        after = asyncio.run(read())
+        after = asyncio.run(read(bench))
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0

@@ -1,6 +1,5 @@
 """Enter a person on the machine itself: how a site gets its first system administrator."""
 
-import getpass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -8,6 +7,7 @@ from django.db import transaction
 
 from audit import api as audit
 from audit.api import Role
+from twin_core.management.commands.enrol_person import asked_password, enrol
 
 
 class Command(BaseCommand):
@@ -23,9 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", required=True, help="why, as the record shall say it")
 
     def handle(self, *, username: str, printed_name: str, **options: Any) -> None:
-        password = getpass.getpass("Password (12 characters or more): ")
-        if getpass.getpass("Password again: ") != password:
-            raise CommandError("the password was not the same both times; nothing was done")
+        password = asked_password()
         try:
             address = enter(username, printed_name, password, **options)
         except audit.Refused as refusal:
@@ -40,7 +38,5 @@ def enter(
     """Enter the person as the operating system's user; return the authenticator's address."""
     by = audit.os_user_actor()
     user = audit.create_person(username, printed_name, by=by, reason=reason)
-    audit.set_password(user, password, by=by, reason=reason)
-    secret = audit.enrol_code(user, by=by, reason=reason)
     audit.grant_role(user, role, by=by, reason=reason)
-    return audit.provisioning_uri(user, secret)
+    return enrol(user, password, reason=reason)

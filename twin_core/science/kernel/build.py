@@ -108,7 +108,7 @@ def host_text() -> str:
         numba.__version__,
         llvmlite.__version__,
         platform.machine(),
-        str(numba.config.CPU_NAME),
+        str(getattr(numba.config, "CPU_NAME", None)),
     )
     return " ".join(parts) + "\n"
 

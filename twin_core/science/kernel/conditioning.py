@@ -48,18 +48,56 @@ def robust_cost(x, r):
 
 
 @compiled
-def normal_matrix(jacobian, r, weight, x, a, g):
-    """Fill a = I + J'WJ and g = x + J'Wr in fixed order."""
+def normal_matrix(jacobian, acts, r, weight, x, a, g):
+    """Fill a = I + J'WJ and g = x + J'Wr in fixed order; columns that do not act are zero."""
     d = x.shape[0]
     for i in range(d):
         g[i] = x[i]
+        for j in range(i):
+            a[i, j] = 0.0
+        a[i, i] = 1.0
+        if not acts[i]:
+            continue
         for n in range(r.shape[0]):
             g[i] += jacobian[n, i] * weight[n] * r[n]
         for j in range(i + 1):
-            s = 1.0 if i == j else 0.0
-            for n in range(r.shape[0]):
-                s += jacobian[n, i] * weight[n] * jacobian[n, j]
-            a[i, j] = s
+            if acts[j]:
+                s = a[i, j]
+                for n in range(r.shape[0]):
+                    s += jacobian[n, i] * weight[n] * jacobian[n, j]
+                a[i, j] = s
+
+
+@compiled
+def fill_column(
+    j,
+    theta,
+    factor,
+    moved,
+    fixed,
+    controls,
+    times,
+    which,
+    tag,
+    value,
+    sigma,
+    rtol,
+    states,
+    r,
+    rt,
+    jacobian,
+):
+    """Write column j of the Jacobian by a forward difference; False when it is all zero."""
+    for i in range(theta.shape[0]):
+        moved[i] = theta[i] + 1e-3 * factor[i, j]
+    if not residuals(moved, fixed, controls, times, which, tag, value, sigma, rtol, states, rt):
+        return False
+    found = False
+    for n in range(r.shape[0]):
+        jacobian[n, j] = (rt[n] - r[n]) / 1e-3
+        if jacobian[n, j] != 0.0:
+            found = True
+    return found
 
 
 @compiled
@@ -83,6 +121,9 @@ def condition(
     weight = np.empty(nobs)
     jacobian = np.zeros((nobs, d))
     g = np.empty(d)
+    acts = np.empty(d, np.bool_)
+    for j in range(d):
+        acts[j] = acts_before(j, last, fixed)
     unwhiten(mean, factor, x, theta)
     if not residuals(theta, fixed, controls, times, which, tag, value, sigma, rtol, states, r):
         return -1
@@ -92,14 +133,12 @@ def condition(
         for n in range(nobs):
             weight[n] = 1.0 if abs(r[n]) <= HUBER else HUBER / abs(r[n])
         for j in range(d):
-            if not acts_before(j, last):
-                continue
-            for i in range(d):
-                moved[i] = theta[i] + 1e-3 * factor[i, j]
-            if residuals(moved, fixed, controls, times, which, tag, value, sigma, rtol, states, rt):
-                for n in range(nobs):
-                    jacobian[n, j] = (rt[n] - r[n]) / 1e-3
-        normal_matrix(jacobian, r, weight, x, a, g)
+            if acts[j]:  # a direction that moved nothing at first is not tried again
+                acts[j] = fill_column(
+                    j, theta, factor, moved, fixed, controls, times, which, tag, value, sigma,
+                    rtol, states, r, rt, jacobian,
+                )  # fmt: skip
+        normal_matrix(jacobian, acts, r, weight, x, a, g)
         cholesky_in_place(a, d)
         if turn == rounds:
             return done
@@ -144,6 +183,37 @@ def posterior_members(mean, factor, x, a, draws, thetas):
         for i in range(d):
             z[i] += x[i]
         unwhiten(mean, factor, z, thetas[m])
+
+
+@compiled
+def posterior_covariance(factor, a, out):
+    """Write the covariance of the conditioned member into out: factor (A A')^-1 factor'.
+
+    a: Cholesky factor of the precision, as ``condition`` leaves it. Returns the degrees of
+    freedom that the observations could move: d - trace of the inverse precision.
+    """
+    d = a.shape[0]
+    z = np.empty(d)
+    root = np.empty((d, d))
+    total = 0.0
+    for j in range(d):
+        for i in range(d):
+            z[i] = 1.0 if i == j else 0.0
+        solve_upper(a, z, d)
+        for i in range(d):
+            total += z[i] * z[i]
+            s = 0.0
+            for k in range(i + 1):
+                s += factor[i, k] * z[k]
+            root[i, j] = s
+    for i in range(d):
+        for j in range(i + 1):
+            s = 0.0
+            for k in range(d):
+                s += root[i, k] * root[j, k]
+            out[i, j] = s
+            out[j, i] = s
+    return d - total
 
 
 @compiled

@@ -31,6 +31,7 @@ UNITS_SHOWN = {
     "% air saturation": "% air sat.",
 }
 PLAIN = re.compile(r"-?\d+(\.\d+)?")
+UUID_TAIL = re.compile(r"([0-9a-f]{8})(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MISSING = SafeString('<span class="missing">—<span class="visually-hidden">no value</span></span>')
 
 
@@ -198,6 +199,12 @@ def hash_chip(digest: str | bytes | None, href: str = "", full: bool = False) ->
     )
 
 
+@register.filter
+def stream_shown(stream: str) -> str:
+    """Return a stream's name with a UUID in it cut to its first eight digits."""
+    return UUID_TAIL.sub(r"\1…", stream)
+
+
 @register.simple_tag
 def person(who: Any) -> SafeString:
     """Return who acted: ``who`` has ``name`` and ``kind`` (person, process or os_user), as the
@@ -207,7 +214,7 @@ def person(who: Any) -> SafeString:
         return MISSING
     read = who.get if isinstance(who, dict) else lambda key, default="": getattr(who, key, default)
     kind = read("kind", "person") or "person"
-    note = {"process": "process", "os_user": "operating system user"}.get(kind, "")
+    note = "process" if kind == "process" else ""  # the operating system's users say so by name
     name = read("name", "") or read("printed_name", "") or str(who)
     if not note:
         return format_html('<span class="person">{}</span>', name)

@@ -191,10 +191,13 @@ def perturb(clean, tag, z, relative, spread):
 
 
 @compiled
-def acts_before(j, last):
-    """Say whether direction j of a member can have acted by the time ``last``."""
+def acts_before(j, last, fixed):
+    """Say whether direction j of a member can have acted on the cells by the time ``last``."""
+    unfed = fixed[FIRST_CONSTANT + 13] == 0.0
     if j < FIRST_GROWTH_KNOT:
-        return True
+        return not (unfed and (3 <= j <= 8 or j >= 13))
     if j < FIRST_GLUCOSE_KNOT:
         return ((j - FIRST_GROWTH_KNOT) % KNOTS - 1) * KNOT_SPACING < last
+    if unfed and j < FIRST_PRODUCT_KNOT:
+        return False
     return ((j - FIRST_GLUCOSE_KNOT) % SLOW_KNOTS - 1) * SLOW_SPACING < last

@@ -3,7 +3,8 @@
 function open(dialog) {
   dialog.showModal();
   const wrong = dialog.querySelector("[aria-invalid=true]");
-  (wrong || dialog.querySelector("[autofocus]"))?.focus();
+  const first = dialog.querySelector(".dialog-body :is(input:not([type=hidden]), select, textarea)");
+  (wrong || first)?.focus();
 }
 
 export function startDialogs() {
