@@ -29,8 +29,8 @@ install: .venv/installed  ## make .venv with all dependencies; find or install C
 	.venv/bin/uv pip sync --quiet --require-hashes --python $(PYTHON) requirements-dev.txt
 	@touch $@
 
-demo: .venv/installed  ## run the whole site on this machine; Ctrl-C stops it
-	@exec $(PYTHON) manage.py supervise $(ARGS)
+demo: .venv/installed  ## run the demonstration on this machine; Ctrl-C stops it
+	@exec $(PYTHON) manage.py supervise --demo $(ARGS)
 
 demo-check: .venv/installed  ## the same without a browser; prints one JSON line
 	@$(PYTHON) manage.py demo_check $(ARGS)

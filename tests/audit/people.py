@@ -3,11 +3,16 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.contrib.auth.hashers import Argon2PasswordHasher
+
 from audit import identity, signatures
 from audit.actors import os_user_actor
 from audit.credentials import code_now
 from audit.models import User
 from audit.signatures import SigningProof
+
+# Tests that enter many people are not about the price of a guess: a hash costs 1 MiB here.
+Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.time_cost = 1024, 1
 
 NOON = datetime(2026, 3, 2, 12, 0, 10, tzinfo=UTC)
 STEP = timedelta(seconds=30)

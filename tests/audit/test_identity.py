@@ -1,5 +1,7 @@
 """People, roles and credentials: each change an act with its record, by somebody who may."""
 
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -258,6 +260,18 @@ def test_the_present_code_is_shown_with_the_time_it_has_left(quinn):
     assert code == quinn.code(NOON + timedelta(seconds=19))
     assert left == timedelta(seconds=20)
     assert "quinn" in credentials.provisioning_uri(quinn.user, quinn.secret)
+
+
+@pytest.mark.requirement("URS-SIG-012")
+def test_outside_the_tests_a_guess_at_a_password_costs_memory():
+    command = (
+        "from django.contrib.auth.hashers import Argon2PasswordHasher as hasher;"
+        "print(hasher.memory_cost, hasher.time_cost)"
+    )
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True)
+    memory_KiB, passes = map(int, done.stdout.split())
+    assert memory_KiB >= 19 * 1024  # OWASP's least for two passes
+    assert passes >= 2
 
 
 def test_nothing_is_left_of_an_act_whose_record_fails(ledger_db):

@@ -31,9 +31,8 @@ def people(db):
     }
 
 
-@pytest.fixture
-def prove():
-    """Return a fresh proof of a person, as ``audit.api.prove`` leaves it on the record.
+def fresh_proof(user):
+    """Return a proof of a person, as ``audit.api.prove`` leaves it on the record.
 
     The real one refuses to run inside a transaction, in which tests that roll back live.
     """
@@ -41,15 +40,17 @@ def prove():
 
     from audit import api as audit
 
-    def proved(user):
-        now = timezone.now()
-        record = audit.append(
-            stream=f"person/{user.pk}",
-            kind="audit.proof.accepted",
-            actor=user,
-            data={"purpose": "signing"},
-            occurred_at=now,
-        )
-        return audit.SigningProof(user.pk, record.pk, bytes(record.leaf), now)
+    now = timezone.now()
+    record = audit.append(
+        stream=f"person/{user.pk}",
+        kind="audit.proof.accepted",
+        actor=user,
+        data={"purpose": "signing"},
+        occurred_at=now,
+    )
+    return audit.SigningProof(user.pk, record.pk, bytes(record.leaf), now)
 
-    return proved
+
+@pytest.fixture
+def prove():
+    return fresh_proof

@@ -83,7 +83,7 @@ def site(*tags: str) -> Site:
     made = Site({who: enter(who, role, printed_name=name) for who, (name, role) in NAMES.items()})
     enter("author", "process_engineer", "validation_engineer", printed_name="Max Weber")
     for tag in tags or ("BR-101", "BR-201"):
-        made.equipment[tag] = equipment(tag, made.user("validator"))
+        made.equipment[tag] = equipment(tag, made.user("reviewer"))
         made.versions[tag] = version(tag, made)
     return made
 
@@ -165,8 +165,14 @@ def equipment(tag: str, person: Any, trust: str | None = None) -> Equipment:
         ConfigurationFile.Kind.TAG_MAP: f"{FOLDER}/tag_maps/{tag}.tags.yaml",
         ConfigurationFile.Kind.LIMITS: f"{FOLDER}/assets/{tag}.asset.yaml",
     }
-    for kind, path in paths.items():
-        configuration.declare(row, kind=kind, path=path, actor=person, reason="set-up of a test")
+    configuration.put_in_force(
+        row,
+        paths,
+        signer=person,
+        proof=proved(person),
+        reason="set-up of a test",
+        shown=audit.view_digest(configuration.view(row, paths)),
+    )
     wanted = trust or ("advise" if tag == "BR-101" else "supervised_write")
     for level in ("advise", "supervised_write"):
         if row.trust != wanted:

@@ -1,7 +1,6 @@
 """One plant's subscription: what changed, in the order in which it came, until the link breaks."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -83,9 +82,11 @@ class Subscription:
             self._unit_tags[node(f"{path}/EngineeringUnits").nodeid] = tag
         process = node(self.map.nodes.process_time)
         self._tags[process.nodeid] = ""
-        subscription = await client.create_subscription(PUBLISH_MS, self)
-        nodes = [client.get_node(key) for key in (*self._unit_tags, *self._tags)]
-        await subscription.subscribe_data_change(nodes, queuesize=QUEUE)
+        subscription = await client.create_subscription(PUBLISH_MS, self, queue_maxsize=50 * QUEUE)
+        keys = (*self._unit_tags, *self._tags)
+        await subscription.create_monitored_items(
+            [_every_report(key, handle) for handle, key in enumerate(keys, start=1)]
+        )
 
     def datachange_notification(self, node: Any, value: Any, data: Any) -> None:
         """Take one change over (called by the client library, in the order of publication)."""
@@ -140,11 +141,17 @@ class Subscription:
                 return found
 
 
-async def read_once(tag_map: TagMap, *, endpoint: str, certificates: Path) -> bool:
-    """Whether the plant opens a session for the connector at all."""
-    with contextlib.suppress(OSError, ua.UaError, TimeoutError):
-        async with opcua.session(
-            endpoint, name="connector", certificates=certificates, plant=tag_map.asset
-        ):
-            return True
-    return False
+def _every_report(node: ua.NodeId, handle: int) -> ua.MonitoredItemCreateRequest:
+    """Ask for every report of a node, also when only its time moved: it is not stale then."""
+    parameters = ua.MonitoringParameters(
+        ClientHandle=handle,
+        SamplingInterval=0.0,
+        Filter=ua.DataChangeFilter(Trigger=ua.DataChangeTrigger.StatusValueTimestamp),
+        QueueSize=QUEUE,
+        DiscardOldest=True,
+    )
+    return ua.MonitoredItemCreateRequest(
+        ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value),
+        MonitoringMode=ua.MonitoringMode.Reporting,
+        RequestedParameters=parameters,
+    )

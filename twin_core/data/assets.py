@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from django.db import transaction
 
+from audit import api as audit
 from twin_core.data import configuration
+from twin_core.lifecycle.trust import Level
 from twin_core.models import ConfigurationFile, Equipment
 
 KEYS = {"format", "asset", "name", "template", "planned_h", "attributes", "limits"}
@@ -47,6 +50,24 @@ def of(equipment: Equipment) -> Asset:
     """Return the signed asset file; raises configuration.NotTheSignedFile or AssetFileInvalid."""
     content = configuration.load(equipment, ConfigurationFile.Kind.LIMITS)
     return parse(content, name=f"{equipment.tag}.asset.yaml")
+
+
+@transaction.atomic
+def enter(asset: Asset, *, actor: Any, reason: str) -> Equipment:
+    """Enter an asset that has a twin, trusted with nothing: it is only monitored."""
+    equipment = Equipment(
+        tag=asset.asset, name=asset.name, template=asset.template, trust=Level.MONITOR
+    )
+    record = audit.append(
+        stream=f"equipment/{equipment.tag}",
+        kind="twin_core.equipment.entered",
+        actor=actor,
+        subject=equipment,
+        new=equipment.state_fields(),
+        reason=reason,
+    )
+    equipment.save(record=record)
+    return equipment
 
 
 def parse(content: bytes, *, name: str) -> Asset:

@@ -29,3 +29,8 @@ def may_advise(level: str) -> bool:
 
 def may_write(level: str) -> bool:
     return ORDER.index(Level(level)) >= ORDER.index(Level.SUPERVISED_WRITE)
+
+
+def advance(level: Level, action: str) -> Level:
+    """Return the next level, or raise TransitionRefused."""
+    return table.advance(TABLE, "level of trust", level, action, None)

@@ -13,7 +13,7 @@ from twin_core import decisions
 from twin_core.data import rights
 from twin_core.insight import forecasts, recommendations, standing
 from twin_core.lifecycle.table import TransitionRefused
-from twin_core.models import Estimate, Forecast, Question, Recommendation
+from twin_core.models import Estimate, Forecast, Question, Recommendation, SetpointWrite
 from twin_core.rest.batches import HOURS, OfBatchSerializer, Read
 from twin_core.rest.serializers import ShownSignatureSerializer, SigningSerializer, Strict
 
@@ -65,8 +65,19 @@ class QuestionSerializer(serializers.Serializer):
     answer = serializers.CharField()
 
 
+class WriteSerializer(serializers.Serializer):
+    state = serializers.CharField()
+    value = serializers.CharField()
+    unit = serializers.CharField()
+    sent_h = serializers.CharField(help_text=HOURS)
+    read_back = serializers.CharField()
+    reason = serializers.CharField()
+
+
 class RecommendationSerializer(serializers.Serializer):
     id = serializers.UUIDField()
+    asset = serializers.CharField(source="batch.equipment.tag")
+    is_simulated = serializers.BooleanField(source="batch.is_simulated")
     batch = serializers.CharField(source="batch.number")
     title = serializers.CharField()
     state = serializers.CharField()
@@ -89,6 +100,7 @@ class WholeRecommendationSerializer(RecommendationSerializer):
     refused_because = serializers.SerializerMethodField(help_text="why you may not sign it now")
     signatures = serializers.SerializerMethodField()
     questions = serializers.SerializerMethodField()
+    write = serializers.SerializerMethodField(help_text="what the write gate did with it")
 
     def get_view(self, recommendation: Recommendation) -> str:
         return audit.view_digest(standing.view(recommendation))
@@ -107,6 +119,11 @@ class WholeRecommendationSerializer(RecommendationSerializer):
     def get_questions(self, recommendation: Recommendation) -> Any:
         asked = recommendation.questions.order_by("pk")
         return QuestionSerializer(asked, many=True).data
+
+    @extend_schema(responses=WriteSerializer)
+    def get_write(self, recommendation: Recommendation) -> Any:
+        made = SetpointWrite.objects.filter(recommendation=recommendation).first()
+        return WriteSerializer(made).data if made else None
 
 
 class RejectSerializer(SigningSerializer):

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from twin_core.config.processes import APPLICATION, sign_in_as
+from twin_core.supervisor import demonstration
 from twin_core.supervisor.folder import DataFolder, FolderInUse
 from twin_core.supervisor.installation import ensure_database
 from twin_core.supervisor.processes import Child, Supervisor
@@ -48,6 +49,10 @@ def environment_for(argv: list[str]) -> Iterator[None]:
             os.environ.setdefault(name, value)
         yield
     elif command in START_SERVICES:
+        if command == "demo_check":
+            demonstration.set_pace(demonstration.HEADLESS_PACE)
+        elif "--demo" in argv:
+            demonstration.set_pace(demonstration.PACE)
         for name, value in Services(folder).variables().items():
             os.environ.setdefault(name, value)  # settings load; the command starts the services
         os.environ["TWIN_DATA_DIR"] = str(folder.path)

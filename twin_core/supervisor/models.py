@@ -86,13 +86,16 @@ class Hands:
 
     def sign(self, version: registry.ModelVersion, act: str, username: str, reason: str) -> None:
         """Sign an act as a person who has just looked at the version."""
-        signer = self.person(username)
-        moment = self._next_code(signer)
-        held = self.everybody[username]
         view = audit.view_digest(registry.view_of(version, act))
-        proof = audit.prove(signer, password=held.password, code=held.code(moment)[0])
+        signer, proof = self.prove(username)
         registry.SIGNED[act](version.pk, signer=signer, proof=proof, reason=reason, shown=view)
         self.say(f"{version.name}: {act.replace('_', ' ')}, signed by {signer.printed_name}")
+
+    def prove(self, username: str) -> tuple[Any, audit.SigningProof]:
+        """Return a person with a fresh proof by password and the next code that is accepted."""
+        signer, held = self.person(username), self.everybody[username]
+        moment = self._next_code(signer)
+        return signer, audit.prove(signer, password=held.password, code=held.code(moment)[0])
 
     def _next_code(self, signer: Any) -> datetime:
         """Return the moment of the first code that is unused; wait until it is accepted."""

@@ -56,6 +56,7 @@ class Child:
     cwd: Path | None = None
     death_signal: signal.Signals = signal.SIGTERM
     stop_signals: tuple[signal.Signals, ...] = (signal.SIGTERM,)
+    is_once: bool = False  # ended with status 0 it has done its work: it is watched no more
 
     @classmethod
     def of_service(cls, service: Service, folder: DataFolder) -> "Child":
@@ -84,6 +85,7 @@ class Watched:
         self.failures = 0
         self.started_at = self.due_at = self.look_at = 0.0
         self.left_since: float | None = None
+        self.is_done = False
 
     def set_state(self, state: State) -> None:
         if state is not self.status.state:
@@ -123,6 +125,9 @@ class Watched:
             self.set_state(State.READY)
 
     def _note_end(self, code: int) -> None:
+        if self.child.is_once and code == 0:
+            self.is_done = True
+            return
         lived = time.monotonic() - self.started_at
         self.failures = 1 if lived > CALM else self.failures + 1
         first, longest = BACK_OFF
@@ -192,7 +197,7 @@ class Supervisor:
             time.sleep(TICK)
         watched.start()
         self.publish()
-        while watched.status.state is not State.READY and not self.stopping:
+        while not (watched.status.state is State.READY or watched.is_done or self.stopping):
             self.tick()
             if watched.failures >= 3 or time.monotonic() > deadline:
                 log_file = self.folder.logs / f"{child.name}.log"
@@ -201,7 +206,9 @@ class Supervisor:
     def tick(self) -> None:
         """Look at every child once, publish a change, and wait a moment."""
         changed = [watched.watch() for watched in self.watched]
-        if any(changed):
+        done = [watched for watched in self.watched if watched.is_done]
+        self.watched = [watched for watched in self.watched if not watched.is_done]
+        if any(changed) or done:
             self.publish()
         time.sleep(TICK)
 

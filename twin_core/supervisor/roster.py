@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from twin_core.config.processes import APPLICATION
 from twin_core.supervisor.processes import Child
 from twin_core.supervisor.roles import MLFLOW, ROLES
 from twin_core.supervisor.services import Services
+from twin_core.virtual_plant import certificates
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ROLE_VARIABLES = {role.variable for role in (*ROLES, MLFLOW)}
@@ -24,32 +26,79 @@ Environment = Mapping[str, str]
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a process runs: the web's port, the data folder and the installation's variables."""
+
+    port: int
+    data: Path
+    variables: Environment
+
+
+Arguments = Callable[[Place], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class Entry:
     """A process of the product.
 
     ``arguments`` follow the Python interpreter; ``variable`` names the one database address that
-    the process gets (``also`` further ones); ``ready`` is asked with the process's environment.
+    the process gets (``also`` further ones), None for a process that knows nothing of ours;
+    ``ready`` is asked with the process's environment.
     """
 
     name: str
-    arguments: Callable[[int], tuple[str, ...]]  # of the web's port
-    variable: str = APPLICATION
+    arguments: Arguments
+    variable: str | None = APPLICATION
     group: str = ""  # started only when asked for by this name; empty: always
     also: tuple[str, ...] = ()
     ready: Callable[[Environment, int], bool] = lambda _environment, _port: True
+    prepare: Callable[[Path], None] = lambda _data: None  # of the data folder, before each start
+    stop_signals: tuple[signal.Signals, ...] = (signal.SIGTERM,)
+    is_once: bool = False  # its end with status 0 is its success: it is not started again
 
 
-def manage(*arguments: str) -> Callable[[int], tuple[str, ...]]:
+def manage(*arguments: str) -> Arguments:
     """Return the arguments that run a management command."""
-    return lambda _port: (str(CHECKOUT / "manage.py"), *arguments)
+    return lambda _place: (str(CHECKOUT / "manage.py"), *arguments)
 
 
-def web(port: int) -> tuple[str, ...]:
+def web(place: Place) -> tuple[str, ...]:
     return (
         *("-m", "uvicorn", "twin_core.config.asgi:application"),
-        *("--host", "localhost", "--port", str(port), "--no-access-log"),
+        *("--host", "localhost", "--port", str(place.port), "--no-access-log"),
         *("--timeout-graceful-shutdown", "5"),  # seconds: live streams do not end by themselves
     )
+
+
+def worker(_place: Place) -> tuple[str, ...]:
+    return (
+        *("-m", "celery", "--app", "twin_core.config.celery", "worker", "--queues", "twin"),
+        *("--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+    )
+
+
+def plant(asset: str) -> Arguments:
+    """Return the arguments of a plant of the demonstration; its configuration is shipped."""
+    shipped = CHECKOUT / "twin_core" / "virtual_plant" / "plants" / f"{asset}.plant.yaml"
+
+    def arguments(place: Place) -> tuple[str, ...]:
+        return (
+            *("-m", "twin_core.virtual_plant", str(shipped)),
+            *("--folder", str(place.data / "plants" / asset)),
+            *("--certificates", str(certificates_of(place.data))),
+            *("--speed", place.variables.get("TWIN_DEMO_SPEED", str(DEMO_SPEED))),
+        )
+
+    return arguments
+
+
+def certificates_of(data: Path) -> Path:
+    return data / "certificates"
+
+
+def identities(*plants: str) -> Callable[[Path], None]:
+    """Return what makes the certificates that are missing, before a process that needs them."""
+    return lambda data: certificates.prepare(certificates_of(data), plants)
 
 
 def answers(environment: Environment, port: int) -> bool:
@@ -76,22 +125,45 @@ def holds_lock(environment: Environment, port: int) -> bool:
         return False
 
 
+DEMO, DEMO_SPEED = "demo", 600  # process time over wall time, unless TWIN_DEMO_SPEED says else
+PLANTS = ("BR-101", "BR-201")
 SEALER = Entry("sealer", manage("run_sealer"), "TWIN_SEALER_DATABASE_URL", ready=holds_lock)
 WEB = Entry("web", web, ready=answers)
-ROSTER = (SEALER, WEB)
+RELAY = Entry("relay", manage("run_relay"))
+WORKER = Entry("worker", worker, stop_signals=(signal.SIGTERM, signal.SIGQUIT))
+CONNECTOR = Entry("connector", manage("run_connector"), prepare=identities())
+GATE = Entry("gate", manage("run_gate"), "TWIN_GATE_DATABASE_URL", prepare=identities())
+TRACKING = Entry("tracking", manage("sync_tracking", "--every", "10"), also=(MLFLOW.variable,))
+SET_UP = Entry("set-up", manage("set_up_demo"), group=DEMO, is_once=True)
+DEMO_PLANTS = tuple(
+    Entry(
+        f"plant {asset}",
+        plant(asset),
+        variable=None,
+        group=DEMO,
+        prepare=identities(asset),
+    )
+    for asset in PLANTS
+)
+ROSTER = (SEALER, WEB, RELAY, WORKER, CONNECTOR, GATE, SET_UP, *DEMO_PLANTS, TRACKING)
 
 
 def environment_of(entry: Entry, variables: Environment) -> dict[str, str]:
     """Return a child's whole environment: its own database address, nobody else's."""
     handed_on = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    shared = {name: value for name, value in variables.items() if name not in ROLE_VARIABLES}
-    addresses = {name: variables[name] for name in entry.also}
-    return {
+    plain = {
         **handed_on,
         **dict.fromkeys(ONE_THREAD, "1"),
         "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", str(CHECKOUT / ".cache" / "numba")),
         "PYTHONUNBUFFERED": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    if entry.variable is None:
+        return plain
+    shared = {name: value for name, value in variables.items() if name not in ROLE_VARIABLES}
+    addresses = {name: variables[name] for name in entry.also}
+    return {
+        **plain,
         **shared,
         **addresses,
         APPLICATION: variables[entry.variable],
@@ -101,12 +173,17 @@ def environment_of(entry: Entry, variables: Environment) -> dict[str, str]:
 
 def child_of(entry: Entry, services: Services, port: int) -> Child:
     """Return the entry as a child to watch, with the addresses of these services."""
-    environment = environment_of(entry, services.variables())
-    argv = (sys.executable, *entry.arguments(port))
+    variables = services.variables()
+    environment = environment_of(entry, variables)
+    place = Place(port, services.folder.path, variables)
+    argv = (sys.executable, *entry.arguments(place))
     return Child(
         name=entry.name,
         argv=lambda: argv,
         env=environment,
         ready=lambda: entry.ready(environment, port),
+        prepare=lambda: entry.prepare(services.folder.path),
         cwd=CHECKOUT,
+        stop_signals=entry.stop_signals,
+        is_once=entry.is_once,
     )

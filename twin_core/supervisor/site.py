@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from twin_core.supervisor.folder import DataFolder
 from twin_core.supervisor.installation import choose_port, ensure_database, keep_address
 from twin_core.supervisor.processes import Child, Supervisor
-from twin_core.supervisor.roster import ROSTER, child_of
+from twin_core.supervisor.roster import ROSTER, Entry, child_of
 from twin_core.supervisor.services import Services
 
 
@@ -18,6 +18,15 @@ class Site:
     services: Services
     supervisor: Supervisor
     address: str
+    say: Callable[[str], None]
+
+    def start(self, entries: Collection[Entry]) -> None:
+        """Start further processes of the roster, in its order; they are watched like the rest."""
+        port = int(self.address.rpartition(":")[2])
+        for entry in ROSTER:
+            if entry in entries and not self.supervisor.stopping:
+                self.say(f"starting {entry.name}")
+                self.supervisor.start(child_of(entry, self.services, port))
 
 
 @contextlib.contextmanager
@@ -41,7 +50,9 @@ def standing(
         supervisor.stop_on_signals()
         supervisor.end_survivors()
         try:
-            yield Site(services, supervisor, bring_up(services, supervisor, port, groups, say))
+            site = Site(services, supervisor, bring_up(services, supervisor, port, say), say)
+            site.start([entry for entry in ROSTER if entry.group in {"", *groups}])
+            yield site
         finally:
             supervisor.stop()
             folder.remove_run()
@@ -51,10 +62,9 @@ def bring_up(
     services: Services,
     supervisor: Supervisor,
     port: int | None,
-    groups: Collection[str],
     say: Callable[[str], None],
 ) -> str:
-    """Start everything in order and return the web's address."""
+    """Start the services, make the database, and return the web's address."""
     for service in services.embedded():
         say(f"starting {service.name}")
         supervisor.start(Child.of_service(service, services.folder))
@@ -63,10 +73,4 @@ def bring_up(
     chosen = choose_port(services.folder, port)
     address = keep_address(services.folder, chosen)
     services.write_env()
-    for entry in ROSTER:
-        if supervisor.stopping:
-            break
-        if entry.group == "" or entry.group in groups:
-            say(f"starting {entry.name}")
-            supervisor.start(child_of(entry, services, chosen))
     return address

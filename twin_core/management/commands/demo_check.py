@@ -1,4 +1,8 @@
-"""The demonstration without a browser: run the loop, count what came of it, say so in one line."""
+"""The demonstration without a browser: run the loop, count what came of it, say so in one line.
+
+Scripted reviewers sign over HTTP as people do, until a change on BR-201 was written and read back
+and a harvest of BR-101 was signed. Its pace is configuration: see ``supervisor/demonstration.py``.
+"""
 
 import json
 import os
@@ -10,15 +14,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 from django.core.management import get_commands
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import OperationalError, connection
 
 from audit.api import Record, Signature
+from twin_core.insight.advice import HARVEST
+from twin_core.lifecycle import recommendation, setpoint_write
+from twin_core.models import Forecast, Recommendation, SetpointWrite
+from twin_core.supervisor import demonstration, people
 from twin_core.supervisor.folder import DataFolder
+from twin_core.supervisor.reviewers import InterfaceFailed, Reviewers
 from twin_core.supervisor.roster import CHECKOUT
 from twin_core.supervisor.site import Site, standing
 
+LOOP_WITHIN = 270.0  # seconds for the loop to close, unless TWIN_DEMO_CHECK_S says else
+LOOK = 1.0  # seconds between two passes of the reviewers
 SEAL_WITHIN = 10.0  # seconds for the sealer to catch up at the end
 
 
@@ -70,19 +82,47 @@ def is_export_ok(site: Site, out: Path) -> bool:
     return checked.returncode == 0
 
 
-def nothing_yet(site: Site, out: Path) -> int:
-    """No part of the product makes these; what is not there is counted as none."""
-    return 0
+def confirmed() -> int:
+    return SetpointWrite.objects.filter(state=setpoint_write.State.CONFIRMED).count()
 
 
-# In the order of the line. Each part of the product puts its own count here.
+def is_loop_closed() -> bool:
+    """Return whether a write came back as written, and advice to harvest was signed."""
+    signed = Recommendation.objects.filter(
+        tag=HARVEST, state=recommendation.State.APPROVED, is_writable=False
+    )
+    return confirmed() > 0 and signed.exists()
+
+
+def run_loop(site: Site, say: Callable[[str], None]) -> None:
+    """Let the reviewers work until the loop is closed or time is over; the site is watched."""
+    everybody = people.load(site.services.folder.path)
+    reviewers = Reviewers(site.address, everybody, say)
+    deadline = time.monotonic() + float(os.environ.get("TWIN_DEMO_CHECK_S", LOOP_WITHIN))
+    look_at = 0.0
+    while not site.supervisor.stopping and time.monotonic() < deadline:
+        site.supervisor.tick()
+        if time.monotonic() < look_at:
+            continue
+        look_at = time.monotonic() + LOOK
+        try:
+            if is_loop_closed():
+                break
+            reviewers.act()
+        except (InterfaceFailed, httpx.TransportError, OperationalError) as error:
+            say(f"trying again: {error}")  # a service is away for a moment
+            connection.close()
+    reviewers.close()
+
+
+# In the order of the line.
 COUNTS: dict[str, Callable[[Site, Path], int | bool]] = {
     "records": lambda site, out: Record.objects.count(),
     "sealed": sealed,
-    "forecasts": nothing_yet,
-    "recommendations": nothing_yet,
+    "forecasts": lambda site, out: Forecast.objects.count(),
+    "recommendations": lambda site, out: Recommendation.objects.count(),
     "signatures": lambda site, out: Signature.objects.count(),
-    "writes_confirmed": nothing_yet,
+    "writes_confirmed": lambda site, out: confirmed(),
     "ledger_ok": is_ledger_ok,
     "export_ok": is_export_ok,
 }
@@ -102,6 +142,8 @@ class Command(BaseCommand):
         folder = DataFolder(options["data"].absolute())
         try:
             with standing(folder, say=self.stderr.write) as site:
+                demonstration.begin(site)
+                run_loop(site, self.stderr.write)
                 out = options["export"] or folder.path / "export"
                 counts = {name: count(site, out) for name, count in COUNTS.items()}
                 connection.close()

@@ -9,18 +9,22 @@ from django.core.management.base import BaseCommand
 from django.db import OperationalError, connection
 from kombu.exceptions import OperationalError as QueueError
 
+from audit import api as audit
 from twin_core import outbox
 from twin_core.config.celery import app
+from twin_core.insight import recommendations
 from twin_core.tasks import work
 
 log = structlog.get_logger("relay")
 PATIENCE = 1.0  # seconds between two looks when nothing wakes the relay
+EXPIRE_S = 2.0  # seconds between two looks for advice that nobody signed or wrote in time
 NOT_OURS = ("write",)  # the write gate takes its orders itself
 
 
 class Command(BaseCommand):
     help = "Send work from the outbox to the workers; Redis only carries, the table is the truth."
     stopped = False
+    expired_at = 0.0
 
     def handle(self, **options: Any) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -44,4 +48,12 @@ class Command(BaseCommand):
         while not self.stopped:
             for identity in outbox.due(leaving_out=NOT_OURS):
                 work.apply_async((identity,), retry=False)
+            self.expire()
             list(driver.notifies(timeout=PATIENCE, stop_after=1))
+
+    def expire(self) -> None:
+        """Let advice expire by the plants' clocks: a pass now and then, whatever was asked."""
+        if time.monotonic() - self.expired_at >= EXPIRE_S:
+            self.expired_at = time.monotonic()
+            with audit.acting(audit.process_actor()):
+                recommendations.expire_stale()
