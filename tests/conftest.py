@@ -108,3 +108,27 @@ def as_role(
 def valkey(services: TestServices) -> str:
     """The address of the session's Valkey."""
     return services.environment()["TWIN_REDIS_URL"]
+
+
+@pytest.fixture(scope="session")
+def filled(services: Any, django_db_blocker: Any) -> Iterator[tuple[str, Any]]:
+    """A database with people, two running batches and two open recommendations, and its site."""
+    from tests.services import django_on
+    from tests.twin_core import factories
+
+    name = services.clone()
+    with django_db_blocker.unblock(), django_on(name):
+        made = factories.desk()
+    yield name, made
+    services.drop(name)
+
+
+@pytest.fixture
+def desk(services: Any, filled: tuple[str, Any], django_db_blocker: Any) -> Iterator[Any]:
+    """That installation as this test's own; Django is connected to it. A ``factories.Desk``."""
+    from tests.services import django_on
+
+    name = services.clone(template=filled[0])
+    with django_db_blocker.unblock(), django_on(name):
+        yield filled[1].fresh(name)
+    services.drop(name)

@@ -85,14 +85,14 @@ class TestServices:
             for name in (SESSION, TEMPLATE, f"twin_mlflow_{RUN}"):
                 self.drop(name)
 
-    def clone(self, name: str | None = None) -> str:
-        """Make a fresh database from the template and return its name."""
+    def clone(self, name: str | None = None, *, template: str = TEMPLATE) -> str:
+        """Make a fresh database from a template, to which nobody is connected; return its name."""
         self.clones += 1
         name = name or f"twin_clone_{RUN}_{self.clones}"
         with database.connect(self.admin_url()) as server:
             server.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
-                    sql.Identifier(name), sql.Identifier(TEMPLATE), sql.Identifier(OWNER)
+                    sql.Identifier(name), sql.Identifier(template), sql.Identifier(OWNER)
                 )
             )
             database.close_database(server, name, list(ROLES))  # a copy takes no database grants

@@ -12,13 +12,16 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.test import Client
 from django.utils import timezone
 
 from audit import api as audit
 from models_registry import testing as registry
 from models_registry.api import ModelVersion, Phase
 from tests.audit.people import Person, enter
+from tests.web.serving import sign_in
 from twin_core.data import assets, batches, configuration, laboratory, segments
+from twin_core.insight import standing
 from twin_core.models import (
     Batch,
     ConfigurationFile,
@@ -83,6 +86,59 @@ def site(*tags: str) -> Site:
         made.equipment[tag] = equipment(tag, made.user("reviewer"))
         made.versions[tag] = version(tag, made)
     return made
+
+
+@dataclass
+class Desk:
+    """An installation at work; ``client`` signs a person in."""
+
+    site: Site
+    batch: Batch  # on BR-201, simulated
+    recorded: Batch  # on BR-101, undecided
+    feed: Recommendation  # one signature
+    temperature: Recommendation  # two signatures
+    name: str = ""  # of the database
+
+    def fresh(self, name: str) -> "Desk":
+        """Return the same installation as it stands in a copy of its database."""
+        self.site.equipment = {row.tag: row for row in Equipment.objects.all()}
+        return Desk(
+            self.site,
+            Batch.objects.get(pk=self.batch.pk),
+            Batch.objects.get(pk=self.recorded.pk),
+            Recommendation.objects.get(pk=self.feed.pk),
+            Recommendation.objects.get(pk=self.temperature.pk),
+            name,
+        )
+
+    def client(self, who: str, **options: Any) -> Client:
+        return sign_in(Client(**options), self.site.user(who))
+
+    def signing(self, who: str, found: Recommendation, **changes: str) -> dict[str, str]:
+        """Return what a person sends to sign a recommendation as it stands now."""
+        person = self.site.people[who]
+        found = Recommendation.objects.get(pk=found.pk)
+        return {
+            "password": person.password,
+            "code": person.code(timezone.now()),
+            "view": audit.view_digest(standing.view(found)),
+            "reason": "consistent with the last two days",
+            **changes,
+        }
+
+
+def desk() -> Desk:
+    """Return an installation with two running batches and two open recommendations."""
+    made = site()
+    simulated = batch(made)
+    forecast(made, simulated, at_h=132)
+    temperature = recommendation(
+        made, forecast(made, simulated, at_h=144), tag="temperature.setpoint", expires_in_h=36
+    )
+    feed = recommendation(made, forecast(made, simulated))
+    recorded = batch(made, "BR-101", until_h=144)
+    forecast(made, recorded, at_h=144, undecided="the last count lies outside the band")
+    return Desk(made, simulated, recorded, feed, temperature)
 
 
 @transaction.atomic
@@ -331,12 +387,13 @@ def estimate(made: Site, row: Batch, *, at_h: float, undecided: str = "") -> Est
             batch=row,
             model_version=version,
             at_h=Decimal(str(at_h)),
-            inputs=audit.put_blob(audit.encode(document), "application/json"),
+            inputs=(inputs := audit.put_blob(audit.encode(document), "application/json")),
             content=audit.put_blob(audit.encode(content), "application/json"),
         ),
         batches.stream(row),
         "twin_core.estimate.made",
         parents=[bytes(version.record.leaf)],
+        blobs=[inputs],
     )
 
 
@@ -388,12 +445,12 @@ def recommendation(
             issued_h=found.issued_h,
             expires_h=found.issued_h + Decimal(str(expires_in_h)),
             author=audit.User.objects.get(username="chief"),
-            content=audit.put_blob(audit.encode(evidence), "application/json"),
+            content=(content := audit.put_blob(audit.encode(evidence), "application/json")),
         ),
         batches.stream(row),
         "twin_core.recommendation.proposed",
         parents=[bytes(found.record.leaf)],
-        blobs=[],
+        blobs=[content],
     )
 
 

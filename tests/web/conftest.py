@@ -1,4 +1,4 @@
-"""The gallery in a browser, under the product's policy."""
+"""The gallery and the real desk in a browser."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -251,7 +251,8 @@ class RecommendationViewSet(mixins.ListModelMixin, Read):
         if self.request.user.pk in decisions.signers(found):
             raise TransitionRefused("you have signed this already")
         audit.require_view(standing.view(found), given["view"])
-        proof = audit.prove(self.request.user, password=given["password"], code=given["code"])
+        person: Any = self.request.user
+        proof = audit.prove(person, password=given["password"], code=given["code"])
         return given, proof
 
     def whole(self, pk: Any) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def batches(request: HttpRequest) -> HttpResponse:
             request,
             form,
             lambda given: entry.start(person=person, **given),
-            kind="twin_core.batch.started",
+            thing="twin_core.batch",
             stream="batches",
         )
         if made is not None:
@@ -157,7 +157,7 @@ def enter(request: HttpRequest, number: str) -> HttpResponse:
         request,
         form,
         lambda given: entry.enter(found, person=person, **given),
-        kind="twin_core.lab_result.entered",
+        thing="twin_core.lab_result",
         stream=service.stream(found),
     )
     if made is None:
@@ -177,7 +177,7 @@ def close(request: HttpRequest, number: str) -> HttpResponse:
         request,
         form,
         lambda given: service.close(found, actor=person, **given),
-        kind="twin_core.batch.closed",
+        thing="twin_core.batch",
         stream=service.stream(found),
     )
     if made is None:
@@ -201,7 +201,7 @@ def correct(request: HttpRequest, number: str, pk: UUID) -> HttpResponse:
         request,
         form,
         lambda given: entry.correct(result, person=person, **given),
-        kind="twin_core.lab_result.corrected",
+        thing="twin_core.lab_result",
         stream=service.stream(found),
     )
     if made is not None:
@@ -233,7 +233,7 @@ def release(request: HttpRequest, number: str, pk: UUID) -> HttpResponse:
         request,
         form,
         lambda given: quarantine.release(held, actor=person, **given),
-        kind="twin_core.sample.released",
+        thing="twin_core.sample",
         stream=quarantine.stream(found.equipment),
     )
     if made is not None:

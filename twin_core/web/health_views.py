@@ -39,7 +39,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         form,
         lambda given: outbox.retry(task.pk, actor=person, **given),
-        kind="twin_core.outbox_task.retried",
+        thing="twin_core.outbox_task",
         stream=outbox.STREAM,
     )
     if made is not None:

@@ -72,7 +72,7 @@ def recommendation_page(
         expires_at=expires if is_open else None,
         chart=main_chart(told, course),
         verdicts=[verdict(one) for one in told["assumptions"]],
-        inputs=inputs(found, told),
+        inputs=inputs(found, records[0].pk if records else found.record_id),
         samples=list(samples(audit.decode(audit.get_blob(estimate.inputs)))),
         model=told["model"]["name"],
         model_href=version_href(estimate.model_version_id),
@@ -176,8 +176,8 @@ def alternative(one: dict[str, Any]) -> tuple[str, str]:
     return what, why
 
 
-def inputs(found: Recommendation, told: dict[str, Any]) -> list[InputLink]:
-    """Return the records that the recommendation cites."""
+def inputs(found: Recommendation, proposal: Any) -> list[InputLink]:
+    """Return the records that the recommendation cites; ``proposal`` is its own first one."""
     forecast, estimate = found.forecast, found.forecast.estimate
     version = estimate.model_version
     rows = [
@@ -191,7 +191,7 @@ def inputs(found: Recommendation, told: dict[str, Any]) -> list[InputLink]:
     ]
     document = reverse("audit:blob", args=[estimate.record_id, estimate.inputs])
     links.append(InputLink("Input document", "all values in one file", estimate.inputs, document))
-    evidence = reverse("audit:blob", args=[found.record_id, found.content])
+    evidence = reverse("audit:blob", args=[proposal, found.content])
     links.append(InputLink("Evidence document", "what is shown here", found.content, evidence))
     return links
 
@@ -262,7 +262,11 @@ def records_of(found: Recommendation) -> list[Any]:
     rows = audit.Record.objects.filter(
         stream=f"batch/{found.batch.number}", payload__contains=str(found.pk)
     )
-    return [record for record in rows.order_by("id") if record.kind.startswith(KINDS)]
+    return [
+        record
+        for record in rows.order_by("id")
+        if record.kind.startswith(KINDS) and audit.content(record)["changes"]
+    ]
 
 
 def step(record: Any) -> StepRow:

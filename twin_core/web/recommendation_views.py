@@ -220,7 +220,7 @@ def sign_view(request: HttpRequest, pk: UUID) -> HttpResponse:
             " The write gate takes it from here." if made.is_writable else ""
         )
 
-    return _do(request, pk, "sign", SignForm(request.POST), "approved", act)
+    return _do(request, pk, "sign", SignForm(request.POST), "recommendation", act)
 
 
 @sensitive_post_parameters(*SECRETS)
@@ -245,7 +245,7 @@ def reject_view(request: HttpRequest, pk: UUID) -> HttpResponse:
         sign(person, given, reject)
         return "Rejected and signed."
 
-    return _do(request, pk, "reject", RejectForm(request.POST), "rejected", act)
+    return _do(request, pk, "reject", RejectForm(request.POST), "recommendation", act)
 
 
 def _check_shown(found: Recommendation, person: Any, given: dict[str, Any]) -> None:
@@ -267,7 +267,7 @@ def ask_view(request: HttpRequest, pk: UUID) -> HttpResponse:
             recommendations.ask(found.pk, asker=person, question=words)
         return "Returned with your question."
 
-    return _do(request, pk, "ask", QuestionForm(request.POST), "asked", act)
+    return _do(request, pk, "ask", QuestionForm(request.POST), "question", act)
 
 
 @require_POST
@@ -280,7 +280,7 @@ def answer_view(request: HttpRequest, pk: UUID, question: UUID) -> HttpResponse:
         recommendations.answer(question, person=person, words=given["answer"])
         return "Answered; it can be signed again."
 
-    return _do(request, pk, "answer", AnswerForm(request.POST), "answered", act)
+    return _do(request, pk, "answer", AnswerForm(request.POST), "question", act)
 
 
 def _do(
@@ -288,18 +288,17 @@ def _do(
     pk: UUID,
     name: str,
     form: Any,
-    what: str,
+    thing: str,
     act: Callable[[Recommendation, Any, dict[str, Any]], str],
 ) -> HttpResponse:
     """Carry out an act on a recommendation; a refusal is recorded and told on its page."""
     found, person = recommendation_of(pk), request.user
     rights.require_reader(person)
-    thing = "question" if what in ("asked", "answered") else "recommendation"
     said = attempt(
         request,
         form,
         lambda given: act(found, person, given),
-        kind=f"twin_core.{thing}.{what}",
+        thing=f"twin_core.{thing}",
         stream=batches.stream(found.batch),
     )
     if said is None:

@@ -118,12 +118,12 @@ def sign(person: Any, given: dict[str, Any], act: Callable[[Any], Any]) -> Any:
 
 
 def attempt(
-    request: Any, form: Any, act: Callable[[dict[str, Any]], Any], *, kind: str, stream: str
+    request: Any, form: Any, act: Callable[[dict[str, Any]], Any], *, thing: str, stream: str
 ) -> Any:
     """Carry an act out with a valid form; a refusal stands in the form and on the record.
 
-    Returns the act's result, or None with ``form`` saying what to do. ``kind`` and ``stream`` are
-    those of the record that the act would have left.
+    Returns the act's result, or None with ``form`` saying what to do. ``thing`` is what the act is
+    about, ``stream`` where its record would have gone.
     """
     if not form.is_valid():
         return None
@@ -132,7 +132,7 @@ def attempt(
     except EXPECTED as error:
         refusal = error
         if not isinstance(refusal, audit.Refused):
-            refusal = audit.Refused(str(error), act=kind, stream=stream)
+            refusal = audit.Refused(str(error), act=thing, stream=stream)
         audit.record_refusal(refusal, where=f"{request.method} {request.path}")
         form.refusal = refusal
         form.add_error(None, f"{sentence(refusal.reason)} {sentence(refusal.what_to_do)}")

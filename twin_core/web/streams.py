@@ -116,6 +116,7 @@ class Stream:
         """Yield events: several changes between two of them are told as one."""
         await sync_to_async(connections.close_all)()  # a stream holds none
         hub.join(self)
+        self.take(ANY)  # what came since the page was made is not known
         try:
             yield "retry: 2000\n\n"
             while not self.is_over:
