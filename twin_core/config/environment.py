@@ -15,9 +15,7 @@ def env_text(name: str, default: str | None = None) -> str:
     """Return the variable's text; without a default a missing one stops the start."""
     value = os.environ.get(name, default)
     if value is None:
-        raise ImproperlyConfigured(
-            f"{name} is not set; `make demo` writes a data folder's env file"
-        )
+        raise ImproperlyConfigured(f"{name} is not set; `make demo` writes a data folder's env file")
     return value
 
 
