@@ -6,6 +6,7 @@ Used by the desk and, independently of the twin's own insight, by the write gate
 from typing import Any
 
 from audit import api as audit
+from models_registry import api as registry
 from twin_core.models import Recommendation
 
 SIGNATURES = {False: 1, True: 2}  # how many are needed, by high impact
@@ -39,5 +40,6 @@ def signers(recommendation: Recommendation) -> set[Any]:
 
 
 def authors(recommendation: Recommendation) -> set[Any]:
-    """Return who may not sign: who approved the model version, and who asked for the advice."""
-    return {recommendation.author_id}
+    """Return who may not sign: who answers for the advice, and who put its model in force."""
+    version = recommendation.forecast.estimate.model_version
+    return {recommendation.author_id} | registry.released_by(version)

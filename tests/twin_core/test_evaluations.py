@@ -22,15 +22,19 @@ TEMPLATE = "cho_fed_batch"
 THREE = "feeding_strategy=STD+,LoG+,HiF,HIP,HIP+"  # leaves the three of STD: quick to learn
 
 
+def shipped():
+    artefact = models.frozen(PLAN)
+    assert artefact is not None, "made with other equations: run manage.py freeze_versions"
+    return artefact
+
+
 @pytest.fixture
 def trained(ledger_db):
     """A version with the shipped artefact, drafted for evaluation."""
     version = evaluations.version_to_train(
         "v1", template=TEMPLATE, asset=None, author=audit.os_user_actor()
     )
-    return evaluations.attach(
-        version, models.frozen(PLAN), PLAN.training_set(), actor=audit.os_user_actor()
-    )
+    return evaluations.attach(version, shipped(), PLAN.training_set(), actor=audit.os_user_actor())
 
 
 def replay(out, *options):
@@ -143,9 +147,7 @@ def locked(ledger_db):
         card, test = json.loads(PLAN.card.read_text()), evaluations.data_set(PLAN.test_set())
         version = testing.drafted(author, card=card, test=test)
         testing.signed(version, "specify", engineer, fresh_proof(engineer))
-        version = evaluations.attach(
-            version, models.frozen(PLAN), PLAN.training_set(), actor=author
-        )
+        version = evaluations.attach(version, shipped(), PLAN.training_set(), actor=author)
         testing.signed(version, "train", author, fresh_proof(author))
     return version
 

@@ -88,7 +88,7 @@ def propose(task: OutboxTask, *, forecast: str) -> Recommendation | None:
     if advice is None or (reason := _is_said(found.batch, advice, float(found.issued_h))):
         _say_nothing(task, found, reason if advice else "nothing is worth a change")
         return None
-    told = evidence.document(found, advice, ground, version)
+    told = evidence.document(found, advice, ground, version, free=sorted(points))
     return _store(task, found, advice, told)
 
 
@@ -182,6 +182,9 @@ def _why_not(forecast: Forecast) -> str:
     newer = Forecast.objects.filter(batch=forecast.batch, issued_h__gt=forecast.issued_h)
     if newer.exists():
         return "a newer forecast has been made"
+    change = Recommendation.objects.filter(batch=forecast.batch, is_writable=True, state__in=OPEN)
+    if (undecided := change.first()) is not None:
+        return f"one change at a time: {undecided.title} is {undecided.state}"
     if refusals := configuration.refusals(equipment):
         return "; ".join(refusals)
     try:

@@ -21,9 +21,17 @@ FORMAT = 1
 
 
 def document(
-    forecast: Forecast, advice: "Advice", ground: "Ground", version: ModelVersion
+    forecast: Forecast,
+    advice: "Advice",
+    ground: "Ground",
+    version: ModelVersion,
+    *,
+    free: list[str],
 ) -> dict[str, Any]:
-    """Return the evidence as one canonical document: numbers as decimal strings."""
+    """Return the evidence as one canonical document: numbers as decimal strings.
+
+    ``free`` names the write points that could be moved at that moment.
+    """
     estimate = forecast.estimate
     return {
         "format": FORMAT,
@@ -32,6 +40,7 @@ def document(
         "is_simulated": forecast.batch.is_simulated,
         "issued_h": str(forecast.issued_h),
         "inputs": estimate.inputs,
+        "free": free,
         "estimate": bytes(estimate.record.leaf).hex(),
         "forecast": bytes(forecast.record.leaf).hex(),
         "model": {

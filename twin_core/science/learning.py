@@ -221,5 +221,5 @@ def next_noise(
 def population_for_new_batch(state: Learned, model: ProcessModel) -> Population:
     """Return the distribution of a batch not yet seen: spread plus doubt of the mean."""
     between = memory_factor(state.between, model, state.memory_h)
-    factor: Array = np.linalg.cholesky(between @ between.T + state.doubt)
-    return Population(state.mean, factor, state.noise)
+    factor = np.linalg.cholesky(between @ between.T + state.doubt)
+    return Population(state.mean, factor.astype(np.float64), state.noise)

@@ -158,10 +158,12 @@ def fit(
     x = np.zeros(d) if start is None else start.copy()
     root = np.eye(d)
     residual = np.zeros(len(seen.value))
-    done = kernel.functions.condition(
-        population.mean, population.factor, fixed, controls, seen.times, seen.which, seen.tag,
-        seen.value, seen.sigma, STEP_TOLERANCE, ROUNDS, x, root, residual,
+    given = (
+        fixed, controls, seen.times, seen.which, seen.tag, seen.value, seen.sigma, STEP_TOLERANCE
     )  # fmt: skip
+    done = kernel.functions.condition(
+        population.mean, population.factor, given, ROUNDS, x, root, residual
+    )
     return Fit(x, root, residual, done >= 0)
 
 

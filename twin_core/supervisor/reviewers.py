@@ -63,7 +63,9 @@ class Reviewer:
 
     def _accept(self, answer: httpx.Response) -> httpx.Response:
         if not answer.is_success:
-            raise InterfaceFailed(f"{answer.request.url.path}: {answer.status_code} {answer.text}")
+            raise InterfaceFailed(
+                f"{answer.request.url.path}: {answer.status_code} {answer.text[:300]}"
+            )
         return answer
 
 
@@ -95,7 +97,7 @@ class Reviewers:
                 continue
             answer = person.approve(item)
             state = answer.json().get("state") or f"refused, {answer.json().get('detail')}"
-            self.say(f"{person.username} signed {item['asset']} {item['title']}: {state}")
+            self.say(f"{person.username} signed {item['batch']}: {item['title']}: {state}")
             return
 
     def close(self) -> None:

@@ -88,7 +88,7 @@ def test_a_version_that_a_person_suspended_is_left_alone(everybody, clock):
 @pytest.mark.parametrize("plan", models.PLANS, ids=lambda plan: plan.name)
 def test_a_shipped_version_fits_the_installed_equations_and_its_test_set(plan):
     artefact = models.frozen(plan)
-    assert artefact is not None, "run manage.py freeze_versions"
+    assert artefact is not None, "made with other equations: run manage.py freeze_versions"
     assert registry.read(plan.card.read_text()).criteria
     training = {batch.batch_id for batch in plan.training_set().batches}
     assert set(artefact["training"]["batches"]) == training

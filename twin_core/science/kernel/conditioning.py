@@ -23,11 +23,13 @@ def unwhiten(mean, factor, x, theta):
 
 
 @compiled
-def residuals(theta, fixed, controls, times, which, tag, value, sigma, rtol, states, r):
+def residuals(theta, given, states, r):
     """Write (model - observation) / sigma into r, on each tag's own scale; False on failure.
 
-    times: distinct sampling times; which: the row of ``times`` of each observation.
+    given: (fixed numbers, control rows, distinct sampling times, then for each observation its
+    row among the times, tag, value and sigma; last the integrator's tolerance).
     """
+    fixed, controls, times, which, tag, value, sigma, rtol = given
     if not simulate(theta, fixed, controls, 0.0, times, rtol, states):
         return False
     for n in range(value.shape[0]):
@@ -69,28 +71,11 @@ def normal_matrix(jacobian, acts, r, weight, x, a, g):
 
 
 @compiled
-def fill_column(
-    j,
-    theta,
-    factor,
-    moved,
-    fixed,
-    controls,
-    times,
-    which,
-    tag,
-    value,
-    sigma,
-    rtol,
-    states,
-    r,
-    rt,
-    jacobian,
-):
+def fill_column(j, theta, factor, moved, given, states, r, rt, jacobian):
     """Write column j of the Jacobian by a forward difference; False when it is all zero."""
     for i in range(theta.shape[0]):
         moved[i] = theta[i] + 1e-3 * factor[i, j]
-    if not residuals(moved, fixed, controls, times, which, tag, value, sigma, rtol, states, rt):
+    if not residuals(moved, given, states, rt):
         return False
     found = False
     for n in range(r.shape[0]):
@@ -101,74 +86,69 @@ def fill_column(
 
 
 @compiled
-def condition(
-    mean, factor, fixed, controls, times, which, tag, value, sigma, rtol, rounds, x, a, r
-):
+def linearise(theta, factor, acts, moved, given, states, r, rt, weight, jacobian):
+    """Fill Huber's weights and the Jacobian; a direction that moved nothing is not tried again."""
+    for n in range(r.shape[0]):
+        weight[n] = 1.0 if abs(r[n]) <= HUBER else HUBER / abs(r[n])
+    for j in range(theta.shape[0]):
+        if acts[j]:
+            acts[j] = fill_column(j, theta, factor, moved, given, states, r, rt, jacobian)
+
+
+@compiled
+def improve_along(g, x, cost, mean, factor, moved, trial, given, states, rt):
+    """Step against g, shorter and shorter, until the cost falls; return the cost reached.
+
+    Leaves the better point in moved, trial and rt; returns ``cost`` itself when none is.
+    """
+    scale = 1.0
+    for _ in range(6):
+        for i in range(x.shape[0]):
+            moved[i] = x[i] - scale * g[i]
+        unwhiten(mean, factor, moved, trial)
+        if residuals(trial, given, states, rt):
+            c = robust_cost(moved, rt)
+            if c < cost:
+                return c
+        scale *= 0.35
+    return cost
+
+
+@compiled
+def condition(mean, factor, given, rounds, x, a, r):
     """Find the most likely whitened member x; a holds the Cholesky factor of its precision.
 
-    x comes in as the start and leaves as the result; r leaves as the residuals. Directions
-    that cannot have acted yet (see ``acts_before``) keep their prior. Returns the number of
-    rounds that improved, or -1 when the start could not be integrated.
+    ``given`` as in ``residuals``. x comes in as the start and leaves as the result; r leaves as
+    the residuals. Directions that cannot have acted yet (see ``acts_before``) keep their prior.
+    Returns the number of rounds that improved, or -1 when the start could not be integrated.
     """
-    d = mean.shape[0]
-    nobs = value.shape[0]
+    d, nobs, times = mean.shape[0], r.shape[0], given[2]
     last = times[times.shape[0] - 1] if times.shape[0] > 0 else 0.0
-    theta = np.empty(d)
-    trial = np.empty(d)
-    moved = np.empty(d)
+    theta, trial, moved, g = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
     states = np.empty((times.shape[0], NUMBER_OF_STATES))
-    rt = np.empty(nobs)
-    weight = np.empty(nobs)
-    jacobian = np.zeros((nobs, d))
-    g = np.empty(d)
+    rt, weight, jacobian = np.empty(nobs), np.empty(nobs), np.zeros((nobs, d))
     acts = np.empty(d, np.bool_)
     for j in range(d):
-        acts[j] = acts_before(j, last, fixed)
+        acts[j] = acts_before(j, last, given[0])
     unwhiten(mean, factor, x, theta)
-    if not residuals(theta, fixed, controls, times, which, tag, value, sigma, rtol, states, r):
+    if not residuals(theta, given, states, r):
         return -1
-    cost = robust_cost(x, r)
-    done = 0
-    for turn in range(rounds + 1):
-        for n in range(nobs):
-            weight[n] = 1.0 if abs(r[n]) <= HUBER else HUBER / abs(r[n])
-        for j in range(d):
-            if acts[j]:  # a direction that moved nothing at first is not tried again
-                acts[j] = fill_column(
-                    j, theta, factor, moved, fixed, controls, times, which, tag, value, sigma,
-                    rtol, states, r, rt, jacobian,
-                )  # fmt: skip
+    cost, done, left = robust_cost(x, r), 0, rounds
+    while True:
+        linearise(theta, factor, acts, moved, given, states, r, rt, weight, jacobian)
         normal_matrix(jacobian, acts, r, weight, x, a, g)
         cholesky_in_place(a, d)
-        if turn == rounds:
+        if left == 0:
             return done
         solve_lower(a, g, d)
         solve_upper(a, g, d)
-        scale = 1.0
-        better = False
-        for _ in range(6):
-            for i in range(d):
-                moved[i] = x[i] - scale * g[i]
-            unwhiten(mean, factor, moved, trial)
-            if residuals(trial, fixed, controls, times, which, tag, value, sigma, rtol, states, rt):
-                c = robust_cost(moved, rt)
-                if c < cost:
-                    better = True
-                    break
-            scale *= 0.35
-        if not better:
+        c = improve_along(g, x, cost, mean, factor, moved, trial, given, states, rt)
+        if not c < cost:
             return done
-        gain = cost - c
+        left = 0 if cost - c < 1e-4 * (1.0 + c) else left - 1
         cost = c
         done += 1
-        for i in range(d):
-            x[i] = moved[i]
-            theta[i] = trial[i]
-        for n in range(nobs):
-            r[n] = rt[n]
-        if gain < 1e-4 * (1.0 + cost) and turn < rounds - 1:
-            rounds = turn + 1
-    return done
+        x[:], theta[:], r[:] = moved, trial, rt
 
 
 @compiled

@@ -103,51 +103,54 @@ def advance(t, end, y, p, u, rtol, k, z, h):
 
 
 @compiled
+def next_stop(t, end, controls, row):
+    """Return where the step from t must end: at ``end``, a control row or a knot, the first."""
+    if row + 1 < controls.shape[0] and controls[row + 1, 0] < end:
+        end = controls[row + 1, 0]
+    kink = (int(t / KNOT_SPACING + 1e-9) + 1) * KNOT_SPACING
+    return min(end, kink)
+
+
+@compiled
+def take_row(theta, fixed, control, p, u, y):
+    """Apply a control row: new inputs, and its dose at once."""
+    inputs(theta, fixed, control, p, u)
+    dose(control, p, u, y)
+
+
+@compiled
 def simulate(theta, fixed, controls, start, times, rtol, out):
     """Integrate one member and write its states at ``times`` into out[time, state].
 
     theta: member, see the process model; fixed: numbers of the batch that are known;
     controls: rows (time, inputs ..., dose), ascending, the first at or before ``start``;
-    times: ascending, h, none before ``start``. Returns False when the integration failed;
-    the remaining rows are then left at -1.
+    times: ascending, h, none before ``start``; a control row at one of them acts after it (a
+    sample is drawn before the dose). Returns False when the integration failed; rows are then
+    left at -1.
     """
-    p = np.empty(NUMBER_OF_CONSTANTS)
-    u = np.empty(NUMBER_OF_INPUTS)
-    y = np.empty(NUMBER_OF_STATES)
-    z = np.empty(NUMBER_OF_STATES)
+    p, u = np.empty(NUMBER_OF_CONSTANTS), np.empty(NUMBER_OF_INPUTS)
+    y, z = np.empty(NUMBER_OF_STATES), np.empty(NUMBER_OF_STATES)
     k = np.empty((7, NUMBER_OF_STATES))
     prepare(theta, fixed, p)
     initial(theta, fixed, y)
-    t = start
-    h = 0.5
-    row = -1
-    nrows = controls.shape[0]
-    while row + 1 < nrows and controls[row + 1, 0] <= t:
-        row += 1
-        inputs(theta, fixed, controls[row], p, u)
-        dose(controls[row], p, u, y)
-    i = 0
+    t, h, row, i = start, 0.5, -1, 0
     out[:, :] = -1.0
+    while row + 1 < controls.shape[0] and controls[row + 1, 0] <= t:
+        row += 1
+        take_row(theta, fixed, controls[row], p, u, y)
     while i < times.shape[0]:
-        end = times[i]
-        if row + 1 < nrows and controls[row + 1, 0] < end:
-            end = controls[row + 1, 0]
-        kink = (int(t / KNOT_SPACING + 1e-9) + 1) * KNOT_SPACING
-        if kink < end:
-            end = kink
+        end = next_stop(t, times[i], controls, row)
         if end > t:
             h = advance(t, end, y, p, u, rtol, k, z, h)
             if h < 0.0:
                 return False
             t = end
         if times[i] <= t:
-            for j in range(NUMBER_OF_STATES):
-                out[i, j] = y[j]
+            out[i, :] = y
             i += 1
-        elif row + 1 < nrows and controls[row + 1, 0] <= t:
+        elif row + 1 < controls.shape[0] and controls[row + 1, 0] <= t:
             row += 1
-            inputs(theta, fixed, controls[row], p, u)
-            dose(controls[row], p, u, y)
+            take_row(theta, fixed, controls[row], p, u, y)
     return True
 
 

@@ -75,10 +75,9 @@ def conditioned(
     )
     sigma = np.where(tag == 0, 0.05, 0.7)
     x, root, residual = np.zeros(directions), np.eye(directions), np.zeros(len(value))
-    kernel.functions.condition(
-        np.zeros(directions), 0.1 * np.eye(directions), fixed, controls, times, which, tag,
-        value, sigma, 1e-6, 4, x, root, residual,
-    )  # fmt: skip
+    given = (fixed, controls, times, which, tag, value, sigma, 1e-6)
+    mean, factor = np.zeros(directions), 0.1 * np.eye(directions)
+    kernel.functions.condition(mean, factor, given, 4, x, root, residual)
     return x, np.tril(root)
 
 
