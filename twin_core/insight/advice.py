@@ -112,7 +112,7 @@ def compute(
             version,
             found,
             points=[_write_back(found, point)],
-            limits=ground.limits,
+            limits=ground.deciding,
             until_h=until_h,
         )
         for _, point in sorted(points.items())
