@@ -192,7 +192,9 @@ def test_a_recorded_culture_gets_a_harvest_time_and_no_set_point(package, withou
 @pytest.mark.requirement("URS-FCT-001")
 def test_the_band_factor_covers_nine_of_ten_and_is_bounded():
     def outcome(distance: float) -> Pair:
-        return Pair("B", "titer", 0.0, 10.0, 10.0 + distance, 10.0, 9.0, 11.0, "ok", 0, 0, 1)
+        return Pair(
+            "B", "titer", 0.0, 10.0, 10.0 + distance, 10.0, 9.0, 11.0, "ok", 0, 0, 1, 2, 0.0
+        )
 
     factors = band_factors([outcome(0.1 * k) for k in range(20)], ["titer", "volume"])
     assert factors["titer"][0] == (36.0, pytest.approx(1.8))
@@ -204,7 +206,8 @@ def test_the_band_factor_covers_nine_of_ten_and_is_bounded():
 @pytest.mark.requirement("URS-MOD-005")
 def test_calibrate_and_replay_work_from_files(tmp_path, capsys, monkeypatch):
     out = tmp_path / "version.json"
-    monkeypatch.setattr("twin_core.science.calibration.MOST_FOLDS", 2)
+    monkeypatch.setattr("twin_core.science.calibration.MOST_FOLDS", 1)
+    monkeypatch.setattr("twin_core.science.calibration.FEW_FOLDS", 2)
     assert offline.main([
         "calibrate", str(NISTCHO), "--name", "n", "--out", str(out), "--without", "condition=C",
         "--group-by", "condition",

@@ -17,6 +17,7 @@ from twin_core.science.tag_map import Tag, TagMap
 from twin_core.science.units import UnitMismatch, UnknownUnit, convert
 
 RUNNING = "running"
+CLOCK = "process_time"  # kept as a series of its own: laboratory-only plants have a clock too
 UNIT_CHANGED = "the unit changed while the value was taken"
 
 
@@ -39,6 +40,8 @@ class Intake:
         if batch is None:
             refused += [(s.tag, "no batch is running", told(s)) for s in good]
             good = []
+        else:
+            good += self._clock(window)
         with transaction.atomic():
             if batch is not None and good:
                 samples.keep(batch, good)
@@ -90,6 +93,15 @@ class Intake:
                 self.last[change.tag] = sample.source_time
                 good.append(sample)
         return good, refused
+
+    def _clock(self, window: Window) -> list[Sample]:
+        """Return the newest process time of the window, when it is newer than the last one."""
+        at, hours = max(window.process.items(), default=(None, 0.0))
+        known = self.last.get(CLOCK)
+        if at is None or (known is not None and at <= known) or not is_process_time(hours):
+            return []
+        self.last[CLOCK] = at
+        return [Sample(CLOCK, hours, "h", hours, "h", "good", at, hours)]
 
     def _reading(self, change: Change, units: Mapping[str, set[str]]) -> Reading:
         unit = " or ".join(sorted(units.get(change.tag, {""})))
@@ -179,6 +191,11 @@ class Intake:
         held = QuarantinedSample.objects.filter(equipment=self.equipment, tag=name, content=text)
         if not held.exists():
             quarantine.put(self.equipment, batch=batch, tag=name, reason=why, content=content)
+
+
+def is_process_time(hours: Any) -> bool:
+    is_number = isinstance(hours, int | float) and not isinstance(hours, bool)
+    return is_number and 0 <= hours < float("inf")
 
 
 def usable(document: Mapping[str, Any], tag: Tag) -> float:

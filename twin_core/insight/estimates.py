@@ -12,7 +12,7 @@ from twin_core.data import segments
 from twin_core.data.batches import stream
 from twin_core.insight import documents, templates
 from twin_core.models import Batch, Estimate, OutboxTask
-from twin_core.science import estimation
+from twin_core.science import estimation, versions
 
 MOST_PARENTS = 200  # leaf hashes in one record; the input document names all
 
@@ -20,13 +20,13 @@ MOST_PARENTS = 200  # leaf hashes in one record; the input document names all
 def create(task: OutboxTask, *, batch: str, at_h: str) -> Estimate | None:
     """Estimate a batch at a process time. Safe to deliver twice: the same input is one estimate.
 
-    Where no model version is in force the refusal is recorded and the task ends.
+    Where no usable model version is in force the refusal is recorded and the task ends.
     """
     found = Batch.objects.select_related("equipment").get(pk=UUID(batch))
     segments.seal(found)
     try:
         row, version = templates.version_in_force(found.equipment)
-    except registry.NotInForce as error:
+    except (registry.NotInForce, versions.VersionRefused) as error:
         _refuse(task, found, str(error))
         return None
     inputs = documents.gather(

@@ -101,7 +101,8 @@ def held_out_pairs(
 ) -> list[Pair]:
     """Return forecast and outcome of each group, forecast by a population learned without it."""
     groups = sorted({attribute_of(batch, group_by) for batch in package.batches})
-    folds = [groups[i::MOST_FOLDS] for i in range(min(MOST_FOLDS, len(groups)))]
+    count = len(groups) if len(groups) <= MOST_FOLDS else FEW_FOLDS
+    folds = [groups[i::count] for i in range(count)]
     pairs: list[Pair] = []
     for number, fold in enumerate(folds, start=1):
         inside = [b for b in package.batches if attribute_of(b, group_by) not in fold]
@@ -247,8 +248,9 @@ def thresholds(batches: Sequence[BatchHistory], version: ModelVersion) -> dict[s
     }
 
 
-MOST_FOLDS = 6
-FORECASTS_PER_BATCH = 14  # of a held-out batch, for the calibration of the bands
+MOST_FOLDS = 6  # up to so many groups are left out one at a time, more in FEW_FOLDS lots
+FEW_FOLDS = 4
+FORECASTS_PER_BATCH = 11  # of a held-out batch, for the calibration of the bands
 UNLIMITED = {
     "largest_departure": "1000000.0",
     "oldest_sample_h": "1000000.0",

@@ -6,6 +6,7 @@ triangular root of the covariance. Neighbouring knots of a learned course are co
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -124,18 +125,22 @@ def relevant(samples: Sequence[Observation], model: ProcessModel) -> list[Observ
     Of a predicted tag that is measured on line, the newest value at or up to an hour before
     each sampling time: a second stream of thousands of values would drown the laboratory.
     """
-    kept = [s for s in samples if s.source == "lab" and model.tag(s.tag) is not None]
+    predicted = {tag.name for tag in model.tags}
+    kept: list[Observation] = []
     online: dict[str, list[Observation]] = {}
     for s in samples:
-        if s.source != "lab" and model.tag(s.tag) is not None:
+        if s.tag in predicted and s.source == "lab":
+            kept.append(s)
+        elif s.tag in predicted:
             online.setdefault(s.tag, []).append(s)
     times = sorted({s.time_h for s in kept})
     for _, series in sorted(online.items()):
         series.sort(key=lambda s: (s.time_h, s.value))
+        taken = [s.time_h for s in series]
         for time in times:
-            before = [s for s in series if time - 1.0 <= s.time_h <= time]
-            if before:
-                kept.append(replace(before[-1], time_h=time))
+            place = bisect_right(taken, time) - 1
+            if place >= 0 and taken[place] >= time - 1.0:
+                kept.append(replace(series[place], time_h=time))
     return kept
 
 

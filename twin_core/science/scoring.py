@@ -38,6 +38,8 @@ class Pair:
     last: float
     line: float
     steps: int  # 1: the next sample of this tag; 2: the one after; ...
+    known: int  # samples of the tag that had been received
+    last_h: float  # when the last of them was taken
 
 
 def issue_times(batch: BatchHistory) -> list[float]:
@@ -99,7 +101,7 @@ def one_pair(
     line = last + slope * (sample.time_h - known[-1].time_h)
     return Pair(
         batch_id, sample.tag, now_h, sample.time_h, sample.value,
-        mean, low, high, status, last, line, steps,
+        mean, low, high, status, last, line, steps, len(known), known[-1].time_h,
     )  # fmt: skip
 
 

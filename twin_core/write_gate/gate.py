@@ -31,6 +31,7 @@ class Order:
     tag: str
     value: float
     unit: str
+    current: float | None  # what the controller held as the signers were shown it
     content: str  # digest of the evidence document
     expires_h: float
     signatures: Sequence[SignedBy]
@@ -116,10 +117,18 @@ def _about_value(order: Order, plant: Plant, point: WritePoint | None) -> list[s
         found.append(f"{order.value} is outside {low} to {high} {point.unit}")
     if plant.held is None or not math.isfinite(plant.held):
         found.append("what the controller holds now cannot be read")
-    elif abs(order.value - plant.held) > point.max_step + 1e-9:
-        found.append(
-            f"from {plant.held} to {order.value} is more than one step of {point.max_step}"
-        )
+    else:
+        found += _about_step(order, plant.held, point)
+    return found
+
+
+def _about_step(order: Order, held: float, point: WritePoint) -> list[str]:
+    """Compare with what the controller holds now, and with what the signers saw there."""
+    found = []
+    if not abs(order.value - held) <= point.max_step + 1e-9:
+        found.append(f"from {held} to {order.value} is more than one step of {point.max_step}")
+    if order.current is None or not abs(order.current - held) <= point.tolerance:
+        found.append(f"the controller holds {held}, the signers were shown {order.current}")
     return found
 
 

@@ -36,6 +36,7 @@ class OpcUaLink:
         self._client: Any = None
         self._node: Any = None
         self._keeper: asyncio.Task[None] | None = None
+        self.is_beating = True
         self._thread = Thread(target=self._run, name=f"link {tag_map.asset}", daemon=True)
         self._thread.start()
 
@@ -88,7 +89,9 @@ class OpcUaLink:
         heartbeat, number = self._node(self.map.nodes.heartbeat), 0
         while True:
             number = (number + 1) % 2**32
-            await heartbeat.write_value(ua.Variant(number, ua.VariantType.UInt32))
+            if self.is_beating:
+                await heartbeat.write_value(ua.Variant(number, ua.VariantType.UInt32))
+            await self._client.check_connection()
             await asyncio.sleep(BEAT_S)
 
     async def _read(self, point: WritePoint) -> dict[str, Any]:

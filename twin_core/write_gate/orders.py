@@ -24,6 +24,7 @@ def order_of(recommendation: Recommendation) -> Order:
         tag=recommendation.tag,
         value=_number(recommendation.value),
         unit=recommendation.unit,
+        current=_number(recommendation.current_value) if recommendation.current_value else None,
         content=recommendation.content,
         expires_h=float(recommendation.expires_h),
         signatures=_signatures(recommendation),

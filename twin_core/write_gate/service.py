@@ -4,6 +4,8 @@ The row says 'sent' before the value leaves. Whatever stops the gate after that,
 repeated: what became of it is settled by reading.
 """
 
+import time
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -25,10 +27,16 @@ from twin_core.write_gate import gate, orders
 log = structlog.get_logger("gate")
 NOTHING_READ = gate.Plant(None, None, None, None, None, None)
 WRITTEN = (State.SENT, State.CONFIRMED, State.UNKNOWN, State.DEVIATION)
+READ_BACK_WITHIN_S = 5.0  # a controller shows a new set point with its next scan
+READ_BACK_EVERY_S = 0.1
 
 
 class LinkLost(Exception):
     """The plant does not answer."""
+
+
+class NotSealedYet(Exception):
+    """The approval has no place in the ledger yet: the order waits."""
 
 
 class PlantLink(Protocol):
@@ -46,11 +54,14 @@ class WriteRefused(Exception):
 
 
 def carry_out(task: OutboxTask, link: PlantLink) -> SetpointWrite | None:
-    """Carry one order out, once. None when it waits for its seal or for the link."""
+    """Carry one order out, once; None when the order is void because it is not open any more.
+
+    Raises NotSealedYet, LinkLost (both: give the task back) and outbox.Overtaken.
+    """
     recommendation = orders.load(task.content["recommendation"])
     order = orders.order_of(recommendation)
-    if not order.is_sealed:
-        return None
+    if recommendation.state == advice.State.APPROVED and not order.is_sealed:
+        raise NotSealedYet(str(recommendation.pk))
     point, found = _point(recommendation)
     try:
         plant = _look(link, point, recommendation)
@@ -64,8 +75,8 @@ def carry_out(task: OutboxTask, link: PlantLink) -> SetpointWrite | None:
     if reasons := gate.refusals(order, plant, permits):
         return _refuse(task, recommendation, "; ".join(reasons))
     assert point is not None
-    write = _begin(task, recommendation, point)
-    return _send(write, link, point, order.value)
+    write = _begin(task, recommendation)
+    return write and _send(write, link, point, order.value)
 
 
 def settle(write: SetpointWrite, link: PlantLink) -> SetpointWrite:
@@ -75,8 +86,10 @@ def settle(write: SetpointWrite, link: PlantLink) -> SetpointWrite:
         return write
     if write.state == State.SENT:
         write = _end(write, "lose", reason="the gate stopped between writing and reading back")
-    held = link.read(point)["held"]
-    return _judge(write, held, point)
+    told = link.read(point)
+    if told["batch"] not in (None, write.recommendation.batch.plant_batch):
+        return _end(write, "deviate", reason=f"the plant has gone on to batch {told['batch']}")
+    return _judge(write, told["held"], point)
 
 
 def unsettled(equipment: Equipment) -> list[SetpointWrite]:
@@ -129,9 +142,11 @@ def _new(task: OutboxTask, recommendation: Recommendation, sent_h: Decimal) -> S
     )
 
 
-def _refuse(task: OutboxTask, recommendation: Recommendation, reason: str) -> SetpointWrite:
+def _refuse(task: OutboxTask, recommendation: Recommendation, reason: str) -> SetpointWrite | None:
     """Record the refusal; the approval is spent and the recommendation expires."""
     with outbox.effect(task):
+        if not _is_open(recommendation, reason):
+            return None
         write = _new(task, recommendation, Decimal(0))
         _save(write, "leased", old=None)
         before = write.state_fields()
@@ -142,9 +157,11 @@ def _refuse(task: OutboxTask, recommendation: Recommendation, reason: str) -> Se
     return write
 
 
-def _begin(task: OutboxTask, recommendation: Recommendation, point: WritePoint) -> SetpointWrite:
+def _begin(task: OutboxTask, recommendation: Recommendation) -> SetpointWrite | None:
     """Commit that the value is about to leave; from here on it is never sent again."""
     with outbox.effect(task):
+        if not _is_open(recommendation, "it was decided otherwise meanwhile"):
+            return None
         write = _new(task, recommendation, clock.process_now(recommendation.batch))
         _save(write, "leased", old=None)
         before = write.state_fields()
@@ -154,15 +171,55 @@ def _begin(task: OutboxTask, recommendation: Recommendation, point: WritePoint) 
     return write
 
 
+def _is_open(recommendation: Recommendation, reason: str) -> bool:
+    """Whether the locked row still is the approval that was checked; otherwise say so on record."""
+    held = Recommendation.objects.select_for_update(of=("self",)).get(pk=recommendation.pk)
+    is_used = SetpointWrite.objects.filter(recommendation=held).exists()
+    if not is_used and (held.state, held.record_id) == (
+        advice.State.APPROVED,
+        recommendation.record_id,
+    ):
+        return True
+    audit.append(
+        stream=stream(recommendation.batch),
+        kind="twin_core.order.void",
+        reason=f"nothing is written: {reason}",
+        parents=[bytes(recommendation.record.leaf)],
+        data={"recommendation": str(held.pk), "state": held.state, "is_used": is_used},
+    )
+    return False
+
+
 def _send(write: SetpointWrite, link: PlantLink, point: WritePoint, value: float) -> SetpointWrite:
     try:
         link.write(point, value)
-        held = link.read(point)["held"]
+        held = read_back(link, point, value)
     except WriteRefused as refused:
         return _end(write, "deviate", reason=f"the plant refused the value: {refused}")
     except LinkLost as lost:
         return _end(write, "lose", reason=f"no answer from the plant: {lost}")
     return _judge(write, held, point)
+
+
+def read_back(
+    link: PlantLink,
+    point: WritePoint,
+    value: float,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> float | None:
+    """Return what the controller holds: at once when it is the value, else at the end of patience.
+
+    The number of looks is bounded, not the time they take: no clock decides what is true.
+    """
+    held: float | None = None
+    for look in range(round(READ_BACK_WITHIN_S / READ_BACK_EVERY_S)):
+        if look:
+            sleep(READ_BACK_EVERY_S)
+        held = link.read(point)["held"]
+        if gate.is_equal(held, value, point):
+            break
+    return held
 
 
 def _judge(write: SetpointWrite, held: float | None, point: WritePoint) -> SetpointWrite:

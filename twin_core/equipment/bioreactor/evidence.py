@@ -51,6 +51,7 @@ def content(package: Package, attribute: str, pairs: Sequence[Pair]) -> dict[str
         "package_digest": package.digest,
         "left_out": attribute,
         "all": scores(pairs),
+        "about_24h": scores([p for p in pairs if is_about_a_day(p)]),
         "groups": {g: scores([p for p in pairs if group_of[p.batch_id] == g]) for g in groups},
         "undecided": sorted(
             f"{p.batch_id} {p.tag} issued {p.issued_h:.1f} h for {p.time_h:.1f} h"
@@ -58,6 +59,11 @@ def content(package: Package, attribute: str, pairs: Sequence[Pair]) -> dict[str
             if p.steps == 1 and p.status != OK
         ),
     }
+
+
+def is_about_a_day(p: Pair) -> bool:
+    """Say whether both rivals are defined for a pair and its sample came within 30 h."""
+    return p.known > 1 and p.time_h - p.last_h < 30.0
 
 
 def draw_scatter(pairs: Sequence[Pair], path: Path) -> None:

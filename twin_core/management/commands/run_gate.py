@@ -58,16 +58,22 @@ class Command(BaseCommand):
             list(driver.notifies(timeout=LOOK_S, stop_after=1))
 
     def keep_links(self) -> None:
-        """Hold a link with each asset whose trust allows writing; end those that lost it."""
-        writable = {
+        """Hold a link with each asset that may be written or has a write to settle.
+
+        The heartbeat goes on only where the trust allows writing: without it the controller falls
+        back to its local automatic.
+        """
+        wanted = {
             equipment.tag: equipment
             for equipment in Equipment.objects.all()
-            if trust.may_write(equipment.trust)
+            if trust.may_write(equipment.trust) or service.unsettled(equipment)
         }
-        for tag in set(self.links) - set(writable):
+        for tag in set(self.links) - set(wanted):
             self.links.pop(tag).close()
-        for tag, equipment in writable.items():
+        for tag, equipment in wanted.items():
             self.keep_link(tag, equipment)
+            if tag in self.links:
+                self.links[tag].is_beating = trust.may_write(equipment.trust)
 
     def keep_link(self, tag: str, equipment: Equipment) -> None:
         name = f"gate {tag}"
@@ -105,15 +111,12 @@ class Command(BaseCommand):
         )
         link = self.links.get(recommendation.batch.equipment.tag)
         try:
-            done = service.carry_out(task, link or NoLink())
-        except service.LinkLost as error:
-            log.warning("order waits for the link", order=str(task), error=str(error))
+            service.carry_out(task, link or NoLink())
+        except (service.LinkLost, service.NotSealedYet) as error:
+            log.info("order waits", order=str(task), error=repr(error))
             outbox.give_back(task)
         except outbox.Overtaken as error:
             log.warning("overtaken", order=str(task), error=str(error))
-        else:
-            if done is None:
-                outbox.give_back(task)
 
 
 class NoLink:

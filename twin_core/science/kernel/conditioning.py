@@ -51,7 +51,7 @@ def robust_cost(x, r):
 
 @compiled
 def normal_matrix(jacobian, acts, r, weight, x, a, g):
-    """Fill a = I + J'WJ and g = x + J'Wr in fixed order; columns that do not act are zero."""
+    """Fill a = I + J'WJ and g = x + J'Wr in fixed order; directions that do not act are zero."""
     d = x.shape[0]
     for i in range(d):
         g[i] = x[i]
@@ -61,26 +61,26 @@ def normal_matrix(jacobian, acts, r, weight, x, a, g):
         if not acts[i]:
             continue
         for n in range(r.shape[0]):
-            g[i] += jacobian[n, i] * weight[n] * r[n]
+            g[i] += jacobian[i, n] * weight[n] * r[n]
         for j in range(i + 1):
             if acts[j]:
                 s = a[i, j]
                 for n in range(r.shape[0]):
-                    s += jacobian[n, i] * weight[n] * jacobian[n, j]
+                    s += jacobian[i, n] * weight[n] * jacobian[j, n]
                 a[i, j] = s
 
 
 @compiled
 def fill_column(j, theta, factor, moved, given, states, r, rt, jacobian):
-    """Write column j of the Jacobian by a forward difference; False when it is all zero."""
+    """Write row j of the Jacobian by forward differences; False when it is all zero."""
     for i in range(theta.shape[0]):
         moved[i] = theta[i] + 1e-3 * factor[i, j]
     if not residuals(moved, given, states, rt):
         return False
     found = False
     for n in range(r.shape[0]):
-        jacobian[n, j] = (rt[n] - r[n]) / 1e-3
-        if jacobian[n, j] != 0.0:
+        jacobian[j, n] = (rt[n] - r[n]) / 1e-3
+        if jacobian[j, n] != 0.0:
             found = True
     return found
 
@@ -126,7 +126,7 @@ def condition(mean, factor, given, rounds, x, a, r):
     last = times[times.shape[0] - 1] if times.shape[0] > 0 else 0.0
     theta, trial, moved, g = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
     states = np.empty((times.shape[0], NUMBER_OF_STATES))
-    rt, weight, jacobian = np.empty(nobs), np.empty(nobs), np.zeros((nobs, d))
+    rt, weight, jacobian = np.empty(nobs), np.empty(nobs), np.zeros((d, nobs))
     acts = np.empty(d, np.bool_)
     for j in range(d):
         acts[j] = acts_before(j, last, given[0])
