@@ -86,6 +86,7 @@ def dialog(
 ) -> SigningDialog:
     """Return the dialog of an act; ``form`` has been refused already when it has errors."""
     signs = "password" in form.fields
+    form.auto_id = f"{name}_%s"  # several dialogs of a page ask for a reason: each has its own
     return SigningDialog(
         id=name,
         title=title,

@@ -142,7 +142,7 @@ def _about_time(order: Order, plant: Plant, point: WritePoint | None) -> list[st
         )
     if point is not None and plant.last_change_h is not None:
         since = plant.process_h - plant.last_change_h
-        if since < point.min_interval_h:
+        if not since >= point.min_interval_h:
             found.append(
                 f"the last write was {since:.2f} h ago, less than {point.min_interval_h} h"
             )
