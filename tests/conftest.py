@@ -114,18 +114,18 @@ def valkey(services: TestServices) -> str:
 def filled(services: Any, django_db_blocker: Any) -> Iterator[tuple[str, Any]]:
     """A database with people, two running batches and two open recommendations, and its site."""
     from tests.services import django_on
-    from tests.twin_core import factories
+    from tests.twin_core.desk import desk as installation
 
     name = services.clone()
     with django_db_blocker.unblock(), django_on(name):
-        made = factories.desk()
+        made = installation()
     yield name, made
     services.drop(name)
 
 
 @pytest.fixture
 def desk(services: Any, filled: tuple[str, Any], django_db_blocker: Any) -> Iterator[Any]:
-    """That installation as this test's own; Django is connected to it. A ``factories.Desk``."""
+    """That installation as this test's own; Django is connected to it. A ``tests.twin_core.desk.Desk``."""
     from tests.services import django_on
 
     name = services.clone(template=filled[0])

@@ -4,7 +4,6 @@ Everything is made by the same services as in use, except estimates, forecasts a
 content is made up here: nothing of it is a claim about the model.
 """
 
-import hashlib
 import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,16 +11,25 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.test import Client
 from django.utils import timezone
 
 from audit import api as audit
 from models_registry import testing as registry
 from models_registry.api import ModelVersion, Phase
 from tests.audit.people import Person, enter
-from tests.web.serving import sign_in
+from tests.twin_core.made_up import (
+    LABORATORY,
+    ONLINE,
+    UNITS,
+    band,
+    curve,
+    document,
+    observed,
+    rows,
+    text,
+    verdicts,
+)
 from twin_core.data import assets, batches, configuration, laboratory, segments
-from twin_core.insight import standing
 from twin_core.models import (
     Batch,
     ConfigurationFile,
@@ -46,24 +54,6 @@ NAMES = {
     "administrator": ("Sami Laine", "system_administrator"),
     "operator": ("Olga Brandt", "plant_operator"),
 }
-UNITS = {
-    "viable_cell_density": "1e6 cells/mL",
-    "viability": "%",
-    "glucose": "mM",
-    "glutamine": "mM",
-    "lactate": "mM",
-    "ammonia": "mM",
-    "titer": "g/L",
-    "temperature": "degC",
-    "ph": "pH",
-    "dissolved_oxygen": "% air saturation",
-    "volume": "L",
-    "feed.rate": "mL/h",
-    "temperature.setpoint": "degC",
-}
-LABORATORY = ("viable_cell_density", "viability", "glucose", "glutamine", "lactate", "ammonia",
-              "titer")  # fmt: skip
-ONLINE = ("temperature", "ph", "dissolved_oxygen", "volume")
 
 
 @dataclass
@@ -88,59 +78,6 @@ def site(*tags: str) -> Site:
     return made
 
 
-@dataclass
-class Desk:
-    """An installation at work; ``client`` signs a person in."""
-
-    site: Site
-    batch: Batch  # on BR-201, simulated
-    recorded: Batch  # on BR-101, undecided
-    feed: Recommendation  # one signature
-    temperature: Recommendation  # two signatures
-    name: str = ""  # of the database
-
-    def fresh(self, name: str) -> "Desk":
-        """Return the same installation as it stands in a copy of its database."""
-        self.site.equipment = {row.tag: row for row in Equipment.objects.all()}
-        return Desk(
-            self.site,
-            Batch.objects.get(pk=self.batch.pk),
-            Batch.objects.get(pk=self.recorded.pk),
-            Recommendation.objects.get(pk=self.feed.pk),
-            Recommendation.objects.get(pk=self.temperature.pk),
-            name,
-        )
-
-    def client(self, who: str, **options: Any) -> Client:
-        return sign_in(Client(**options), self.site.user(who))
-
-    def signing(self, who: str, found: Recommendation, **changes: str) -> dict[str, str]:
-        """Return what a person sends to sign a recommendation as it stands now."""
-        person = self.site.people[who]
-        found = Recommendation.objects.get(pk=found.pk)
-        return {
-            "password": person.password,
-            "code": person.code(timezone.now()),
-            "view": audit.view_digest(standing.view(found)),
-            "reason": "consistent with the last two days",
-            **changes,
-        }
-
-
-def desk() -> Desk:
-    """Return an installation with two running batches and two open recommendations."""
-    made = site()
-    simulated = batch(made)
-    forecast(made, simulated, at_h=132)
-    temperature = recommendation(
-        made, forecast(made, simulated, at_h=144), tag="temperature.setpoint", expires_in_h=36
-    )
-    feed = recommendation(made, forecast(made, simulated))
-    recorded = batch(made, "BR-101", until_h=144)
-    forecast(made, recorded, at_h=144, undecided="the last count lies outside the band")
-    return Desk(made, simulated, recorded, feed, temperature)
-
-
 @transaction.atomic
 def proved(user: Any) -> audit.SigningProof:
     """Return a fresh proof as ``prove`` leaves it on the record, without waiting for a code."""
@@ -161,7 +98,7 @@ def equipment(tag: str, person: Any, trust: str | None = None) -> Equipment:
         tag=tag, name=f"Bioreactor {tag[3:]}", template="cho_fed_batch", trust="monitor"
     )
     save(row, f"equipment/{tag}", "twin_core.equipment.entered")
-    paths = {
+    paths: dict[str, str] = {
         ConfigurationFile.Kind.TAG_MAP: f"{FOLDER}/tag_maps/{tag}.tags.yaml",
         ConfigurationFile.Kind.LIMITS: f"{FOLDER}/assets/{tag}.asset.yaml",
     }
@@ -216,26 +153,6 @@ def version(tag: str, made: Site) -> ModelVersion:
     )
 
 
-def curve(tag: str, hours: float) -> float:
-    """Return a smooth made-up course of a tag."""
-    cells = 18 / (1 + math.exp(-(hours - 110) / 24)) * math.exp(-max(0.0, hours - 190) / 260)
-    return {
-        "viable_cell_density": cells,
-        "viability": 98 - max(0.0, hours - 120) / 9,
-        "glucose": 32 - hours / 9 + 3 * math.sin(hours / 18),
-        "glutamine": 4 * math.exp(-hours / 70),
-        "lactate": 18 * math.exp(-(((hours - 90) / 50) ** 2)),
-        "ammonia": 1 + hours / 60,
-        "titer": 0.016 * hours * cells / 14,
-        "temperature": 37.0 if hours < 120 else 34.5,
-        "ph": 7.02 + 0.02 * math.sin(hours / 7),
-        "dissolved_oxygen": 40 + 3 * math.sin(hours / 5),
-        "volume": 3.0 + hours / 280,
-        "feed.rate": 0.0 if hours < 48 else 5.2 if hours < 120 else 6.4,
-        "temperature.setpoint": 37.0 if hours < 120 else 34.5,
-    }[tag]
-
-
 def batch(
     made: Site, tag: str = "BR-201", *, until_h: float = 168.0, every_h: float = 12.0
 ) -> Batch:
@@ -250,9 +167,9 @@ def batch(
         is_simulated=tag == "BR-201",
         reason="the plant reports a running batch",
     )
-    observed = LABORATORY if tag == "BR-201" else LABORATORY[:2]
+    tags = observed(is_simulated=row.is_simulated)
     for step in range(int((until_h - 2) // every_h) + 1):
-        results(row, observed, step * every_h, until_h)
+        results(row, tags, step * every_h, until_h)
     if tag == "BR-201":
         online(row, started, until_h)
     return row
@@ -309,55 +226,19 @@ def _journal(row: Batch, started: datetime, hours: list[float]) -> None:
     )
 
 
-def text(value: float) -> str:
-    return audit.number(round(value, 5), "1")["value"]
-
-
-def band(tag: str, hours: float, spread: float) -> dict[str, str]:
-    mean = curve(tag, hours)
-    return {
-        "mean": text(mean),
-        "lo90": text(mean * (1 - spread)),
-        "hi90": text(mean * (1 + spread)),
-    }
-
-
-def rows(tags: tuple[str, ...], now_h: float, until_h: float, *, factor: float = 1.0) -> list[Any]:
-    """Return forecast rows every 3 h, bands widening with the horizon."""
-    made = []
-    for tag in tags:
-        for step in range(int((until_h - now_h) // 3) + 1):
-            at = now_h + 3 * step
-            told = band(tag, at, 0.02 + (at - now_h) / 1200)
-            if factor != 1.0:
-                told = {key: text(float(value) * factor) for key, value in told.items()}
-            made.append({"time_h": text(at), "tag": tag, "unit": UNITS[tag], **told})
-    return made
-
-
 @transaction.atomic
 def forecast(
     made: Site, row: Batch, *, at_h: float = 168.0, undecided: str = "", until_h: float = 336.0
 ) -> Forecast:
     """Return a forecast with its estimate, made as at ``at_h``."""
     found = estimate(made, row, at_h=at_h, undecided=undecided)
-    observed = LABORATORY if row.is_simulated else LABORATORY[:2]
-    status = "undecided" if undecided else "ok"
-    told = [one | {"status": status, "reason": undecided} for one in rows(observed, at_h, until_h)]
-    latent = {"status": "undecided", "reason": "never measured in training: latent"}
-    for tag in set(LABORATORY) - set(observed):
-        told += [
-            {"time_h": text(at_h), "tag": tag, "unit": UNITS[tag], "mean": "1", "lo90": "0"}
-            | {"hi90": "120"}
-            | latent
-        ]
-    content = {"issued_h": text(at_h), "plan": [], "rows": told, "batch_id": row.number}
+    content = forecast_content(row, at_h, until_h, undecided)
     return save(
         Forecast(
             batch=row,
             estimate=found,
             issued_h=Decimal(str(at_h)),
-            status=status,
+            status="undecided" if undecided else "ok",
             reason=undecided,
             content=audit.put_blob(audit.encode(content), "application/json"),
         ),
@@ -365,6 +246,20 @@ def forecast(
         "twin_core.forecast.made",
         parents=[bytes(found.record.leaf)],
     )
+
+
+def forecast_content(row: Batch, at_h: float, until_h: float, undecided: str) -> dict[str, Any]:
+    """Return bands of what is measured, and of latent states all that is possible."""
+    tags = observed(is_simulated=row.is_simulated)
+    status = {"status": "undecided" if undecided else "ok", "reason": undecided}
+    told = [one | status for one in rows(tags, at_h, until_h)]
+    latent = {"status": "undecided", "reason": "never measured in training: latent"}
+    whole = {"mean": "1", "lo90": "0", "hi90": "120"}
+    told += [
+        {"time_h": text(at_h), "tag": tag, "unit": UNITS[tag]} | whole | latent
+        for tag in sorted(set(LABORATORY) - set(tags))
+    ]
+    return {"issued_h": text(at_h), "plan": [], "rows": told, "batch_id": row.number}
 
 
 @transaction.atomic
@@ -408,16 +303,6 @@ def told(one: LabResult) -> dict[str, str]:
     }
 
 
-def verdicts(undecided: str = "") -> list[dict[str, Any]]:
-    kept = {"verdict": "kept", "measure": "1.2", "threshold": "3", "locks": ["recommendation"]}
-    broken = {"verdict": "broken", "measure": "3.4", "threshold": "3", "locks": ["forecast"]}
-    return [
-        kept | {"name": "glucose lies in the trained range", "why": ""},
-        {"name": "the last count fits the estimate", **(broken if undecided else kept)}
-        | {"why": undecided},
-    ]
-
-
 @transaction.atomic
 def recommendation(
     made: Site, found: Forecast, *, tag: str = "feed.rate", expires_in_h: float = 12.0
@@ -429,7 +314,8 @@ def recommendation(
         "harvest": ("288", "h", ""),
     }[tag]
     version, row = made.versions[found.batch.equipment.tag], found.batch
-    evidence = document(found, version, tag, value, unit, current)
+    told = {"value": value, "unit": unit, "current": current or None}
+    evidence = document(found, version, tag, told)
     return save(
         Recommendation(
             batch=row,
@@ -452,76 +338,6 @@ def recommendation(
         parents=[bytes(found.record.leaf)],
         blobs=[content],
     )
-
-
-def document(
-    found: Forecast, version: ModelVersion, tag: str, value: str, unit: str, current: str
-) -> dict[str, Any]:
-    """Return evidence in the shape of ``twin_core.insight.evidence``."""
-    observed = LABORATORY if found.batch.is_simulated else LABORATORY[:2]
-    at_h, end = float(found.issued_h), 288.0
-    titles = {
-        "feed.rate": "Feed rate from 6.4 to 8.2 mL/h",
-        "temperature.setpoint": "Temperature set point from 34.5 to 33.5 degC",
-        "harvest": "Harvest at 288 h",
-    }
-    return {
-        "format": 1,
-        "title": titles[tag],
-        "tag": tag,
-        "value": value,
-        "unit": unit,
-        "current": current or None,
-        "at_h": text(at_h),
-        "harvest_h": text(end),
-        "why": [
-            "Expected product at harvest rises by 11.2 % against the present set points: 14.1 g "
-            "instead of 12.7 g.",
-            "Harvest would be at 288 h (without the change at 276 h).",
-        ],
-        "confidence": "93 % of the model's members end with more product than without the change.",
-        "effects": [
-            {
-                "tag": one,
-                "unit": UNITS[one],
-                "advised": {k: text(float(v) * 1.1) for k, v in band(one, end, 0.08).items()},
-                "untouched": band(one, end, 0.08),
-                "is_met": {"viability": True, "lactate": False}.get(one),
-            }
-            for one in observed
-        ],
-        "courses": {
-            "advised": rows(observed, at_h, end, factor=1.1),
-            "untouched": rows(observed, at_h, end),
-        },
-        "alternatives": [
-            {
-                "changes": [{"tag": tag, "value": "7.4", "unit": unit, "time_h": text(at_h)}],
-                "harvest_h": "282",
-                "product_g": "13.4",
-                "margin": None,
-                "share_better": "0.81",
-            }
-        ],
-        "assumptions": verdicts(),
-        "limits": [
-            {"tag": "viability", "unit": "%", "low": "70", "high": None},
-            {"tag": "lactate", "unit": "mM", "low": None, "high": "40"},
-        ],
-        "allowed": None if tag == "harvest" else ["0", "15"],
-        "tag_map": hashlib.sha256(b"tag map").hexdigest(),
-        "batch": found.batch.number,
-        "is_simulated": found.batch.is_simulated,
-        "issued_h": str(found.issued_h),
-        "inputs": found.estimate.inputs,
-        "estimate": bytes(found.estimate.record.leaf).hex(),
-        "forecast": bytes(found.record.leaf).hex(),
-        "model": {
-            "name": version.name,
-            "digest": version.artefact_digest,
-            "record": bytes(version.record.leaf).hex(),
-        },
-    }
 
 
 def parked(error: str = "ValueError: the input has no cell count") -> OutboxTask:

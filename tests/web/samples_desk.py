@@ -15,6 +15,13 @@ def curve(t: float) -> float:
     return 18 / (1 + math.exp(-(t - 110) / 24)) * math.exp(-max(0.0, t - 190) / 260)
 
 
+MARKS = [
+    {"time": 48, "label": "Feed 1"},
+    {"time": 96, "label": "Shift to 33 °C"},
+    {"time": 144, "label": "Feed 2"},
+]
+
+
 def chart(name: str, title: str, unit: str, scale: float = 1.0, **more: Any) -> dict[str, Any]:
     now = 168.0
     online = [[t / 2, round(scale * curve(t / 2), 3)] for t in range(337)]
@@ -50,11 +57,7 @@ def chart(name: str, title: str, unit: str, scale: float = 1.0, **more: Any) -> 
                 "points": laboratory,
             },
         ],
-        "events": [
-            {"time": 48, "label": "Feed 1"},
-            {"time": 96, "label": "Shift to 33 °C"},
-            {"time": 144, "label": "Feed 2"},
-        ],
+        "events": MARKS,
         **more,
     }
 

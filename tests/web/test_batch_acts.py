@@ -41,6 +41,7 @@ def acts(desk, held) -> dict[str, tuple[str, dict[str, str]]]:
     }
 
 
+@pytest.mark.requirement("URS-DSK-001")
 @pytest.mark.requirement("URS-SIG-009")
 @pytest.mark.parametrize("who", OTHERS)
 def test_acts_of_a_process_engineer_are_refused_to_others_and_recorded(desk, held, who):
@@ -59,6 +60,7 @@ def test_an_act_without_the_token_of_its_form_does_nothing(desk, held):
     assert batches.running(desk.batch.equipment) == desk.batch
 
 
+@pytest.mark.requirement("URS-CON-008")
 def test_a_value_is_entered_with_its_reason_and_asks_for_an_estimate(desk):
     address = reverse("web:enter", args=[desk.batch.number])
     answer = desk.client("engineer").post(address, VALUE)
@@ -72,6 +74,7 @@ def test_a_value_is_entered_with_its_reason_and_asks_for_an_estimate(desk):
     assert OutboxTask.objects.filter(key=key).exists()
 
 
+@pytest.mark.requirement("URS-CON-008")
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -103,6 +106,7 @@ def test_a_form_sent_twice_enters_one_value(desk):
     assert LabResult.objects.filter(batch=desk.batch, sampled_h=165).count() == 1
 
 
+@pytest.mark.requirement("URS-CON-008")
 def test_a_correction_keeps_the_old_value_beside_the_new_one(desk):
     old = LabResult.objects.filter(batch=desk.batch, tag="lactate").latest("sampled_h")
     client = desk.client("engineer")
@@ -115,6 +119,7 @@ def test_a_correction_keeps_the_old_value_beside_the_new_one(desk):
     assert LabResult.objects.get(pk=old.pk).value == old.value
 
 
+@pytest.mark.requirement("URS-CON-008")
 def test_a_correction_needs_a_reason_another_value_and_the_newest_result(desk):
     old = LabResult.objects.filter(batch=desk.batch, tag="lactate").latest("sampled_h")
     client = desk.client("engineer")
@@ -129,6 +134,7 @@ def test_a_correction_needs_a_reason_another_value_and_the_newest_result(desk):
     assert client.get(other).status_code == 404
 
 
+@pytest.mark.requirement("URS-CON-003")
 def test_quarantine_shows_its_reason_and_is_released_once_with_another(desk, held):
     client = desk.client("engineer")
     page = client.get(reverse("web:batch", args=[desk.batch.number])).context["page"]
@@ -142,6 +148,7 @@ def test_quarantine_shows_its_reason_and_is_released_once_with_another(desk, hel
     assert client.post(address, {"reason": "again"}).status_code == 409
 
 
+@pytest.mark.requirement("URS-DSK-001")
 def test_a_batch_is_closed_with_a_reason_and_only_once(desk):
     client, address = desk.client("engineer"), reverse("web:close", args=[desk.batch.number])
     assert client.post(address, {"reason": ""}).status_code == 400
@@ -152,6 +159,7 @@ def test_a_batch_is_closed_with_a_reason_and_only_once(desk):
     assert [tile.name for tile in ended] == [desk.batch.number]
 
 
+@pytest.mark.requirement("URS-DSK-001")
 def test_a_batch_is_started_by_the_signed_files_and_not_while_another_runs(desk):
     client, address = desk.client("engineer"), reverse("web:batches")
     unit = desk.batch.equipment
@@ -177,6 +185,7 @@ def test_a_refused_act_is_recorded_with_its_reason_where_it_would_have_stood(des
     assert told["source"]["session"]
 
 
+@pytest.mark.requirement("URS-DSK-004")
 @pytest.mark.requirement("URS-WEB-006")
 def test_health_names_what_is_late_and_parked_work_is_retried_by_the_administrator(desk):
     task = factories.parked()

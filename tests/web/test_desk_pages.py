@@ -11,10 +11,11 @@ from django.test import Client
 from django.urls import reverse
 
 from audit import api as audit
+from models_registry import testing as registry
 from tests.web.serving import sign_in
-from twin_core.data import configuration, entry
+from twin_core.data import entry
 from twin_core.insight import recommendations
-from twin_core.models import ConfigurationFile, LabResult
+from twin_core.models import LabResult
 from twin_core.web import csv_files, series
 
 ROLES = ("engineer", "reviewer", "approver", "validator", "auditor", "administrator", "operator")
@@ -100,6 +101,7 @@ def test_the_desk_asked_in_the_background_gives_its_lists_alone(desk):
     assert desk.feed.title in text_of(answer)
 
 
+@pytest.mark.requirement("URS-DSK-005")
 @pytest.mark.requirement("URS-WEB-003")
 @pytest.mark.requirement("URS-REC-010")
 def test_a_batch_shows_its_course_its_clock_and_where_its_data_come_from(desk):
@@ -133,25 +135,17 @@ def test_an_undecided_twin_says_why_and_latent_states_say_that_they_are(desk):
     assert "Viability" not in latent
 
 
+@pytest.mark.requirement("URS-DSK-005")
 @pytest.mark.requirement("URS-WEB-008")
-def test_a_changed_file_is_said_on_the_page_and_does_not_break_it(desk):
-    row = ConfigurationFile.objects.get(
-        equipment=desk.batch.equipment, kind=ConfigurationFile.Kind.TAG_MAP
-    )
-    with transaction.atomic():
-        configuration.declare(
-            desk.batch.equipment,
-            kind=row.kind,
-            path="twin_core/equipment/bioreactor/assets/BR-201.asset.yaml",
-            actor=desk.site.user("validator"),
-            reason="a wrong file",
-        )
+def test_a_changed_file_is_said_on_the_page_and_does_not_break_it(desk, settings, tmp_path):
+    settings.BASE_DIR = tmp_path  # the files are not there any more
     answer = desk.client("engineer").get(reverse("web:batch", args=[desk.batch.number]))
     assert answer.status_code == 200
-    assert answer.context["page"].problems
+    assert len(answer.context["page"].problems) == 2
     assert "is not what was signed" in text_of(answer)
 
 
+@pytest.mark.requirement("URS-DSK-005")
 def test_the_page_survives_a_damaged_segment_and_names_it(desk, monkeypatch):
     segment = desk.batch.segments.first()
     series._thinned.clear()
@@ -197,7 +191,7 @@ def test_the_decision_page_is_one_page_to_print(desk):
     assert str(desk.feed.pk) in words
 
 
-@pytest.mark.requirement("URS-WEB-023")
+@pytest.mark.requirement("URS-DSK-003")
 def test_a_chart_is_a_csv_with_numbers_and_units(desk):
     answer = desk.client("engineer").get(
         reverse("web:chart_csv", args=[desk.batch.number, "sugars"])
@@ -212,7 +206,7 @@ def test_a_chart_is_a_csv_with_numbers_and_units(desk):
     assert desk.client("engineer").get(wrong).status_code == 404
 
 
-@pytest.mark.requirement("URS-WEB-023")
+@pytest.mark.requirement("URS-DSK-003")
 def test_every_laboratory_value_is_in_the_csv_and_no_cell_is_run_by_a_spreadsheet(desk):
     last = LabResult.objects.filter(batch=desk.batch, tag="lactate").latest("sampled_h")
     entry.correct(
@@ -226,6 +220,7 @@ def test_every_laboratory_value_is_in_the_csv_and_no_cell_is_run_by_a_spreadshee
     assert (corrected["value"], corrected["corrects value"]) == ("1.91", last.value)
 
 
+@pytest.mark.requirement("URS-DSK-003")
 @pytest.mark.parametrize(
     ("cell", "written"),
     [("=1+1", "'=1+1"), ("+cmd", "'+cmd"), ("-a", "'-a"), ("@x", "'@x"), ("\tx", "'\tx"),
@@ -250,3 +245,16 @@ def test_thinning_keeps_ends_extremes_and_order():
     assert list(kept) == sorted(kept)
     assert len(series.spread(points * 1, 100)) <= 100
     assert series.changes([(0, 1.0), (1, 1.0), (2, 2.0)]) == [(0, 1.0), (2, 2.0)]
+
+
+@pytest.mark.requirement("URS-WEB-004")
+def test_a_model_version_waits_for_whom_the_registry_lets_act(desk):
+    version = registry.drafted(desk.site.user("engineer"), scope="BR-201", name="v2")
+    mine = desk.client("validator").get(reverse("web:desk")).context["page"].mine
+    assert [(row.title, row.state) for row in mine] == [("Specify v2", "drafted")]
+    assert mine[0].href == reverse("models_registry:version", args=[version.pk])
+    for who in ("reviewer", "engineer", "auditor"):
+        titles = {
+            row.title for row in desk.client(who).get(reverse("web:desk")).context["page"].mine
+        }
+        assert "Specify v2" not in titles

@@ -66,6 +66,7 @@ def enter(batch: Batch, hours: float) -> None:
     factories.results(batch, ("glucose",), hours, 168.0)
 
 
+@pytest.mark.requirement("URS-DSK-002")
 @pytest.mark.requirement("URS-WEB-004")
 def test_a_page_is_told_of_its_batch_and_of_no_other_once_it_is_committed(desk, address):
     key = session_of(desk.site.user("reviewer")).session_key
@@ -86,6 +87,7 @@ def test_a_page_is_told_of_its_batch_and_of_no_other_once_it_is_committed(desk, 
     assert set(own.events()) == {desk.batch.number}
 
 
+@pytest.mark.requirement("URS-DSK-002")
 @pytest.mark.requirement("URS-SIG-008")
 def test_a_stream_ends_with_its_session_and_never_extends_it(desk, address):
     store = session_of(desk.site.user("reviewer"))
@@ -120,6 +122,7 @@ def connections_of(services, name: str, query: str = "%") -> list[int]:
         return [pid for (pid,) in rows]
 
 
+@pytest.mark.requirement("URS-DSK-002")
 @pytest.mark.requirement("URS-WEB-008")
 def test_twenty_streams_share_one_connection_that_comes_back_when_it_is_cut(
     desk, address, services

@@ -64,10 +64,17 @@ def batch_page(course: Course, person: Any, dialogs: Sequence[Any] = ()) -> Batc
         can_enter=running and rights.may(person, "enter a laboratory value"),
         can_close=running and rights.may(person, "close a batch"),
         is_live=running,
-        live_href=reverse("web:stream", args=[batch.number]) if running else "",
-        charts_href=reverse("web:charts", args=[batch.number]),
-        refresh_href=reverse("web:batch", args=[batch.number]),
+        **_live(batch.number, is_running=running),
     )
+
+
+def _live(number: str, *, is_running: bool) -> dict[str, str]:
+    """Return the addresses by which an open page follows the batch."""
+    return {
+        "live_href": reverse("web:stream", args=[number]) if is_running else "",
+        "charts_href": reverse("web:charts", args=[number]),
+        "refresh_href": reverse("web:batch", args=[number]),
+    }
 
 
 def with_csv(chart: dict[str, Any], number: str) -> dict[str, Any]:

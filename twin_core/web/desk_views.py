@@ -32,7 +32,7 @@ def desk_page(reader: queue.Reader) -> DeskPage:
     found = queue.open_rows()
     mine, others = rows.split(found)
     return DeskPage(
-        mine=mine,
+        mine=mine + queue.version_rows(reader),
         others=others,
         batches=[tiles.tile(rows.course(batch)) for batch in tiles.running()],
         recent=[rows.row(one) for one in queue.recent_rows()],

@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import reverse
 
 from audit import api as audit
+from models_registry import api as registry
 from twin_core import decisions
 from twin_core.data import rights
 from twin_core.insight import recommendations, standing
@@ -19,6 +20,13 @@ from twin_core.web.words import short, tag_words
 
 RECENT = 10
 RISKS = {"high": 0, "medium": 1, "low": 2}
+FORWARD = {  # phase of a model version -> the act that is next
+    "drafted": "specify",
+    "specified": "train",
+    "trained": "verify",
+    "verified": "validate",
+    "validated": "put_in_force",
+}
 SIGNING = set(standing.SIGNING_ROLES)
 
 
@@ -138,6 +146,30 @@ class Rows:
             is_mine = waits_for(recommendation, self.reader)[1]
             (mine if is_mine else others).append(self.row(recommendation))
         return in_order(mine), in_order(others)
+
+
+def version_rows(reader: Reader) -> list[QueueRow]:
+    """Return the model versions whose next act is the reader's, by the registry's own rules."""
+    waiting = registry.ModelVersion.objects.filter(phase__in=FORWARD)
+    return [
+        _version_row(version, action)
+        for version in waiting.select_related("model", "record").order_by("pk")
+        if registry.refusals(version, action := FORWARD[version.phase], reader.person) is None
+    ]
+
+
+def _version_row(version: registry.ModelVersion, action: str) -> QueueRow:
+    return QueueRow(
+        href=reverse("models_registry:version", args=[version.pk]),
+        title=f"{action.replace('_', ' ').capitalize()} {version.name}",
+        batch=version.model.scope,
+        batch_href=reverse("models_registry:models"),
+        since=version.record.recorded_at,
+        risk=registry.read(version.card).impact,
+        state=version.phase,
+        waits_for="your signature",
+        effect=f"model version for {version.model.scope}, {version.model.template}",
+    )
 
 
 def in_order(rows: Sequence[QueueRow]) -> list[QueueRow]:

@@ -51,11 +51,8 @@ def recommendation_page(
     found: Recommendation, person: Any, *, dialogs: Sequence[Any] = (), notice: str = ""
 ) -> RecommendationPage:
     """Return the page of a recommendation as this person sees it now."""
-    told, course = standing.evidence(found), Course(found.batch)
+    told, course, records = standing.evidence(found), Course(found.batch), records_of(found)
     estimate = found.forecast.estimate
-    records = records_of(found)
-    is_open = found.state == State.PROPOSED or (found.state == State.APPROVED and found.is_writable)
-    expires = expected_at(found.expires_h, now_h=course.now_h, pace=course.speed)
     return RecommendationPage(
         id=str(found.pk),
         title=found.title,
@@ -64,16 +61,15 @@ def recommendation_page(
         batch=found.batch.number,
         batch_href=reverse("web:batch", args=[found.batch.number]),
         why=told["why"],
+        confidence=told["confidence"],
         moves=[move(found, told)],
         effects=effects(told),
-        confidence=told["confidence"],
         issued_h=float(found.issued_h),
-        issued_at=records[0].recorded_at if records else found.record.recorded_at,
-        expires_h=float(found.expires_h) if is_open else None,
-        expires_at=expires if is_open else None,
+        issued_at=records[0].recorded_at,
+        **expiry(found, course),
         chart=main_chart(told, course),
         verdicts=[verdict(one) for one in told["assumptions"]],
-        inputs=inputs(found, records[0].pk if records else found.record_id),
+        inputs=inputs(found, records[0].pk),
         samples=list(samples(audit.decode(audit.get_blob(estimate.inputs)))),
         model=told["model"]["name"],
         model_href=version_href(estimate.model_version_id),
@@ -87,16 +83,30 @@ def recommendation_page(
         steps=[step(record) for record in records if record.kind not in UNSAID],
         questions=[question(one) for one in found.questions.order_by("pk")],
         alternatives=[alternative(one) for one in told["alternatives"]],
-        decision_href=reverse("web:decision", args=[found.pk]),
-        record_href=reverse("audit:record", args=[found.record_id]),
         notice=notice,
-        live_href=reverse("web:stream", args=[found.batch.number]),
-        moved_href=reverse("web:moved", args=[found.pk]),
+        **addresses(found),
     )
 
 
 UNSAID = {"twin_core.setpoint_write.sent", "twin_core.setpoint_write.confirmed",
           "twin_core.setpoint_write.unknown", "twin_core.setpoint_write.deviation"}  # fmt: skip
+
+
+def addresses(found: Recommendation) -> dict[str, str]:
+    return {
+        "decision_href": reverse("web:decision", args=[found.pk]),
+        "record_href": reverse("audit:record", args=[found.record_id]),
+        "live_href": reverse("web:stream", args=[found.batch.number]),
+        "moved_href": reverse("web:moved", args=[found.pk]),
+    }
+
+
+def expiry(found: Recommendation, course: Course) -> dict[str, Any]:
+    """Return when it expires by both clocks; None for what does not expire any more."""
+    if found.state != State.PROPOSED and not (found.state == State.APPROVED and found.is_writable):
+        return {"expires_h": None, "expires_at": None}
+    at = expected_at(found.expires_h, now_h=course.now_h, pace=course.speed)
+    return {"expires_h": float(found.expires_h), "expires_at": at}
 
 
 def move(found: Recommendation, told: dict[str, Any]) -> Move:
@@ -263,7 +273,7 @@ def may_not_sign(found: Recommendation, person: Any) -> str:
 
 
 def records_of(found: Recommendation) -> list[Any]:
-    """Return the records of a recommendation, its questions and its write, oldest first."""
+    """Return the records of a recommendation, its questions and its write; its proposal first."""
     rows = audit.Record.objects.filter(
         stream=f"batch/{found.batch.number}", payload__contains=str(found.pk)
     )

@@ -140,6 +140,7 @@ def test_a_wrong_password_signs_nothing_and_says_what_to_do(desk):
     assert Recommendation.objects.get(pk=desk.feed.pk).state == "proposed"
 
 
+@pytest.mark.requirement("URS-DSK-004")
 def test_parked_work_is_seen_by_all_and_retried_by_the_administrator(desk):
     task = factories.parked()
     told = desk.client("operator").get("/api/outbox/").json()
