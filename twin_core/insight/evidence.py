@@ -93,9 +93,10 @@ def title(advice: "Advice") -> str:
     if advice.tag == "harvest":
         return f"Harvest at {advice.value:.0f} h"
     name = WORDS.get(advice.tag, advice.tag).capitalize()
+    unit = "°C" if advice.unit == "degC" else advice.unit
     if advice.current is None:
-        return f"{name} to {advice.value:g} {advice.unit}"
-    return f"{name} from {advice.current:g} to {advice.value:g} {advice.unit}"
+        return f"{name} to {advice.value:g} {unit}"
+    return f"{name} from {advice.current:g} to {advice.value:g} {unit}"
 
 
 def why(advice: "Advice") -> list[str]:

@@ -23,6 +23,7 @@ from twin_core.web.pages import (
     StepRow,
     Verdict,
 )
+from twin_core.web.templatetags.desk import unit_shown
 from twin_core.web.words import sentence, short, tag_words
 
 HARVEST = "harvest"
@@ -119,7 +120,9 @@ def move(found: Recommendation, told: dict[str, Any]) -> Move:
         now=found.current_value or None,
         advised=found.value,
         at_h=float(found.value) if found.tag == HARVEST else None,
-        allowed=f"{short(allowed[0])} to {short(allowed[1])} {found.unit}" if allowed else "",
+        allowed=f"{short(allowed[0])} to {short(allowed[1])} {unit_shown(found.unit)}"
+        if allowed
+        else "",
     )
 
 
@@ -153,7 +156,7 @@ def bound_words(limit: dict[str, Any] | None) -> str:
         for side, sign in (("low", "≥"), ("high", "≤"))
         if limit[side] is not None
     ]
-    return f"{' and '.join(parts)} {limit['unit']}".strip()
+    return f"{' and '.join(parts)} {unit_shown(limit['unit'])}".strip()
 
 
 def main_chart(told: dict[str, Any], course: Course) -> charts.Chart | None:
@@ -167,8 +170,10 @@ def main_chart(told: dict[str, Any], course: Course) -> charts.Chart | None:
 
 def verdict(one: dict[str, Any]) -> Verdict:
     is_kept = one["verdict"] == "kept"
+    tag, colon, rest = one["name"].partition(": ")
+    name = f"{tag_words(tag)}{colon}{rest}" if colon else sentence(tag).rstrip(".")
     return Verdict(
-        words=one["name"] if is_kept else f"{one['name']}: {one['why']}",
+        words=name if is_kept else f"{name}: {one['why']}",
         state="holds" if is_kept else "broken",
         measured=short(one["measure"], 3),
         bound=short(one["threshold"], 3),
@@ -178,7 +183,7 @@ def verdict(one: dict[str, Any]) -> Verdict:
 def alternative(one: dict[str, Any]) -> tuple[str, str]:
     """Return an alternative in words: what it changes, and how it ends."""
     what = ", ".join(
-        f"{tag_words(change['tag'])} {short(change['value'])} {change['unit']}"
+        f"{tag_words(change['tag'])} {short(change['value'])} {unit_shown(change['unit'])}"
         for change in one["changes"]
     )
     share = 100 * float(one["share_better"])
@@ -217,7 +222,7 @@ def samples(document: dict[str, Any]) -> Iterator[InputLink]:
         for leaf, pk in audit.Record.objects.filter(leaf__in=leaves).values_list("leaf", "pk")
     }
     for row in document["laboratory"]:
-        words = f"{tag_words(row['tag'])} {short(row['value'])} {row['unit']}"
+        words = f"{tag_words(row['tag'])} {short(row['value'])} {unit_shown(row['unit'])}"
         detail = f"sampled at {float(row['sampled_h']):.1f} h, known at {row['received_h']} h"
         href = _record_href(records[row["record"]]) if row["record"] in records else ""
         yield InputLink(words, detail, row["record"], href)
