@@ -51,15 +51,15 @@ def _key(recommendation: Recommendation) -> str:
     return f"capsule:{recommendation.pk}:{recommendation.record_id}"
 
 
-def of(recommendation: Recommendation) -> str | None:
-    """Return the digest of a recommendation's newest recorded capsule; None before there is one."""
+def of(recommendation: Recommendation) -> tuple[UUID, str] | None:
+    """Return (record, digest) of the newest recorded capsule; None before there is one."""
     made = audit.Record.objects.filter(
         stream=stream(recommendation.batch), kind="twin_core.capsule.made"
     )
     for found in made.order_by("-id"):
         data: dict[str, Any] = audit.content(found)["data"]
         if data["recommendation"] == str(recommendation.pk):
-            return str(data["digest"])
+            return found.pk, str(data["digest"])
     return None
 
 

@@ -93,10 +93,10 @@ UNSAID = {"twin_core.setpoint_write.sent", "twin_core.setpoint_write.confirmed",
 
 
 def addresses(found: Recommendation) -> dict[str, Any]:
-    digest = capsules.of(found)
+    made = capsules.of(found)
     return {
-        "capsule_digest": digest or "",
-        "capsule_href": reverse("audit:blob", args=[digest]) if digest else "",
+        "capsule_digest": made[1] if made else "",
+        "capsule_href": reverse("audit:blob", args=list(made)) if made else "",
         "decision_href": reverse("web:decision", args=[found.pk]),
         "record_href": reverse("audit:record", args=[found.record_id]),
         "live_href": reverse("web:stream", args=[found.batch.number]),
