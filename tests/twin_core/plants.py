@@ -16,11 +16,11 @@ from twin_core.virtual_plant.plant_config import PlantConfig
 PATIENCE = 60.0  # seconds after which a test gives up; nothing is measured by it
 
 
-def eventually(condition: Callable[[], Any], *, every: float = 0.1) -> Any:
+def eventually(condition: Callable[[], Any], what: str = "it", *, every: float = 0.1) -> Any:
     """Return the condition's first true answer."""
     deadline = time.monotonic() + PATIENCE
     while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come about"
+        assert time.monotonic() < deadline, f"{what} did not come about"
         time.sleep(every)
     return found
 

@@ -17,6 +17,7 @@ from twin_core.science.tag_map import Tag, TagMap
 from twin_core.science.units import UnitMismatch, UnknownUnit, convert
 
 RUNNING = "running"
+Refusal = tuple[str, str, dict[str, str]]  # tag, reason, the reading as received
 CLOCK = "process_time"  # kept as a series of its own: laboratory-only plants have a clock too
 UNIT_CHANGED = "the unit changed while the value was taken"
 
@@ -32,23 +33,29 @@ class Intake:
         self.process: list[tuple[datetime, float]] = []
 
     def take(self, window: Window, *, now: datetime | None = None) -> Batch | None:
-        """Store everything that came, and return the batch it belongs to."""
+        """Store everything that came, and return the batch it belongs to.
+
+        What is stored is taken out of the window: when the record store goes away in between, the
+        same window may be given again, and nothing is lost or counted twice.
+        """
         now = now or timezone.now()
         batch = self._batch(window, now)
-        self.process = sorted([*self.process[-200:], *window.process.items()])
-        good, refused = self._sort(window, now)
+        self.process = sorted({*self.process[-200:], *window.process.items()})
+        good, refused, last = self._sort(window, now)
         if batch is None:
             refused += [(s.tag, "no batch is running", told(s)) for s in good]
             good = []
         else:
-            good += self._clock(window)
+            good += self._clock(window, last)
         with transaction.atomic():
             if batch is not None and good:
                 samples.keep(batch, good)
             self._quarantine(batch, refused)
             self._tell(window.changes, good)
-        for document in window.results:
-            self._result(batch, document)
+        self.last, window.changes = last, []
+        while window.results:
+            self._result(batch, window.results[0])
+            window.results.pop(0)
         if batch is not None and window.batch_state not in ("", RUNNING):
             segments.seal(batch)
             batches.close(batch, reason=f"the plant reports the batch {window.batch_state}")
@@ -75,32 +82,34 @@ class Intake:
 
     def _sort(
         self, window: Window, now: datetime
-    ) -> tuple[list[Sample], list[tuple[str, str, dict[str, str]]]]:
+    ) -> tuple[list[Sample], list[Refusal], dict[str, datetime]]:
+        """Return what may be used, what may not, and each tag's last accepted time then."""
         good: list[Sample] = []
-        refused: list[tuple[str, str, dict[str, str]]] = []
+        refused: list[Refusal] = []
+        last = dict(self.last)
         for change in window.changes:
-            if change.is_first and change.source_time == self.last.get(change.tag):
+            if change.is_first and change.source_time == last.get(change.tag):
                 continue
             reading = self._reading(change, window.units)
             try:
                 tag = self.tags[change.tag]
                 if len(window.units.get(change.tag, ())) > 1:
                     raise NotUsable(UNIT_CHANGED)
-                sample = harmonise(reading, tag, now=now, last=self.last.get(change.tag))
+                sample = harmonise(reading, tag, now=now, last=last.get(change.tag))
             except NotUsable as why:
                 refused.append((change.tag, str(why), reading.as_received()))
             else:
-                self.last[change.tag] = sample.source_time
+                last[change.tag] = sample.source_time
                 good.append(sample)
-        return good, refused
+        return good, refused, last
 
-    def _clock(self, window: Window) -> list[Sample]:
+    def _clock(self, window: Window, last: dict[str, datetime]) -> list[Sample]:
         """Return the newest process time of the window, when it is newer than the last one."""
         at, hours = max(window.process.items(), default=(None, 0.0))
-        known = self.last.get(CLOCK)
+        known = last.get(CLOCK)
         if at is None or (known is not None and at <= known) or not is_process_time(hours):
             return []
-        self.last[CLOCK] = at
+        last[CLOCK] = at
         return [Sample(CLOCK, hours, "h", hours, "h", "good", at, hours)]
 
     def _reading(self, change: Change, units: Mapping[str, set[str]]) -> Reading:
@@ -119,9 +128,7 @@ class Intake:
         place = bisect_right(self.process, (at, float("inf")))
         return float(self.process[place - 1][1]) if place else 0.0
 
-    def _quarantine(
-        self, batch: Batch | None, refused: Iterable[tuple[str, str, dict[str, str]]]
-    ) -> None:
+    def _quarantine(self, batch: Batch | None, refused: Iterable[Refusal]) -> None:
         """Keep what may not be used: one entry for each tag and reason in a window."""
         groups: dict[tuple[str, str], list[dict[str, str]]] = {}
         for tag, reason, content in refused:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic
@@ -10,7 +11,8 @@ from time import monotonic
 import structlog
 from asgiref.sync import sync_to_async
 from asyncua import ua
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
 
 from audit import api as audit
 from twin_core.connect.intake import Intake
@@ -20,6 +22,7 @@ from twin_core.data.clock import process_now
 from twin_core.models import Batch
 
 log = structlog.get_logger("connector")
+AGAIN_S = 0.5  # seconds before a broken link or an absent record store is tried again
 BROKEN = (OSError, ua.UaError, TimeoutError, asyncio.TimeoutError)
 
 
@@ -42,19 +45,16 @@ class Follower:
         self.pace, self.stopped = pace, asyncio.Event()
         self.name = f"connector {intake.equipment.tag}"
         self.sequence, self.sealed_at, self.was_linked = 0, monotonic(), False
+        self.unsaid: list[tuple[str, str | None, datetime]] = []
 
     async def run(self) -> None:
         """Connect and follow; go on after every break."""
-        wait = 0.5
         while not self.stopped.is_set():
             try:
                 await self._follow()
             except BROKEN as error:
                 await self._lost(f"{type(error).__name__}: {error}")
-            except OperationalError as error:  # the store went away: what came is asked for again
-                log.warning("record store unavailable", asset=self.name, error=str(error))
-                await sync_to_async(connection.close)()
-            await asyncio.sleep(wait)
+            await asyncio.sleep(AGAIN_S)
 
     async def _follow(self) -> None:
         subscription = Subscription(
@@ -67,12 +67,24 @@ class Follower:
         async for window in subscription.windows():
             if not self.was_linked:
                 await self._linked()
-            await sync_to_async(self._take)(window)
+            await self._keep(window)
             self.sequence = subscription.sequence
             if self.stopped.is_set():
                 return
 
+    async def _keep(self, window: Window) -> None:
+        """Take a window over; while the record store is away it is held and tried again."""
+        while not self.stopped.is_set():
+            try:
+                await sync_to_async(self._take)(window)
+                return
+            except (OperationalError, InterfaceError) as error:
+                log.warning("record store unavailable", asset=self.name, error=str(error))
+                await sync_to_async(connection.close)()
+                await asyncio.sleep(AGAIN_S)
+
     def _take(self, window: Window) -> None:
+        self._say()
         with audit.acting(audit.process_actor()):
             batch = self.intake.take(window)
             if batch is not None and monotonic() - self.sealed_at >= self.pace.seal_s:
@@ -91,34 +103,43 @@ class Follower:
 
     async def _linked(self) -> None:
         self.was_linked = True
-        await sync_to_async(self._note)("linked", None)
+        await self._note("linked", None)
 
     async def _lost(self, why: str) -> None:
         if self.was_linked:
             self.was_linked = False
-            await sync_to_async(self._note)("lost", why)
+            await self._note("lost", why)
         else:
             await sync_to_async(self._waiting)(why)
 
-    def _note(self, what: str, why: str | None) -> None:
-        """A gap in the data is a fact: both its ends are records."""
-        equipment = self.intake.equipment
-        try:
-            audit.append_alone(
-                stream=f"equipment/{equipment.tag}",
-                kind=f"twin_core.plant_link.{what}",
-                actor=audit.process_actor(),
-                reason=why,
-            )
-            status.tell(self.name, "ready" if what == "linked" else "waiting", why or "")
-        except OperationalError as error:
-            log.warning("record store unavailable", asset=self.name, error=str(error))
-            connection.close()
+    async def _note(self, what: str, why: str | None) -> None:
+        """A gap in the data is a fact: both its ends are records, late ones too."""
+        self.unsaid.append((what, why, timezone.now()))
+        await sync_to_async(self._say)()
+
+    def _say(self) -> None:
+        """Record what has not been recorded yet, in order; what cannot be stays for later."""
+        while self.unsaid:
+            what, why, at = self.unsaid[0]
+            try:
+                audit.append_alone(
+                    stream=f"equipment/{self.intake.equipment.tag}",
+                    kind=f"twin_core.plant_link.{what}",
+                    actor=audit.process_actor(),
+                    reason=why,
+                    occurred_at=at,
+                )
+                status.tell(self.name, "ready" if what == "linked" else "waiting", why or "")
+            except (OperationalError, InterfaceError) as error:
+                log.warning("record store unavailable", asset=self.name, error=str(error))
+                connection.close()
+                return
+            self.unsaid.pop(0)
 
     def _waiting(self, why: str) -> None:
         try:
             status.tell(self.name, "waiting", f"the plant does not answer: {why}")
-        except OperationalError:
+        except (OperationalError, InterfaceError):
             connection.close()
 
 

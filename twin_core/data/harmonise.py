@@ -59,10 +59,10 @@ def harmonise(reading: Reading, tag: Tag, *, now: datetime, last: datetime | Non
     ``last`` is the source time of the tag's last accepted sample: what is not newer is a
     duplicate or out of order.
     """
+    if reading.quality != GOOD:  # such a reading may carry no value at all
+        raise NotUsable(f"quality is {reading.quality}")
     value = _number(reading.value)
     _check_order(reading, now=now, last=last)
-    if reading.quality != GOOD:
-        raise NotUsable(f"quality is {reading.quality}")
     try:
         converted = convert(value * tag.scale, reading.unit, tag.unit)
     except (UnknownUnit, UnitMismatch) as error:

@@ -4,9 +4,11 @@ from datetime import timedelta
 from math import nan
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from audit import api as audit
+from twin_core.connect import intake as intake_module
 from twin_core.connect.intake import CLOCK, Intake
 from twin_core.connect.opcua import Change, Window
 from twin_core.data import clock, limits, segments
@@ -214,3 +216,27 @@ def test_a_batch_begins_goes_over_to_the_next_and_ends_with_the_plants(intake, a
     ended.refresh_from_db()
     assert ended.state == "closed"
     assert intake.take(window(at, batch_id="P-2", state="running")) is None
+
+
+@pytest.mark.requirement("URS-CON-005")
+@pytest.mark.parametrize("broken", ["samples", "results"])
+def test_a_window_given_again_after_the_store_was_away_is_stored_once(
+    intake, at, monkeypatch, broken
+):
+    made = window(at, ("ph", 7.0, "good", 1), results=[result(1), result(2, sampled_h=12.0, received_h=14.0)])
+    with monkeypatch.context() as patch:
+        if broken == "samples":
+            patch.setattr(intake, "_tell", store_away)
+        else:
+            once = iter([intake_module.laboratory.receive, store_away])
+            patch.setattr(intake_module.laboratory, "receive", lambda *a, **k: next(once)(*a, **k))
+        with pytest.raises(OperationalError):
+            intake.take(made)
+    intake.take(made)
+    assert JournalSample.objects.filter(tag="ph").count() == 1
+    assert LabResult.objects.count() == 2
+    assert quarantined() == []
+
+
+def store_away(*_, **__):
+    raise OperationalError("the connection was closed")
