@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from audit import api as audit
 from audit.pages import SignatureLine
-from twin_core.insight import standing
+from twin_core.insight import capsules, standing
 from twin_core.lifecycle.recommendation import State
 from twin_core.models import DataSegment, Recommendation
 from twin_core.web import charts, queue
@@ -92,8 +92,11 @@ UNSAID = {"twin_core.setpoint_write.sent", "twin_core.setpoint_write.confirmed",
           "twin_core.setpoint_write.unknown", "twin_core.setpoint_write.deviation"}  # fmt: skip
 
 
-def addresses(found: Recommendation) -> dict[str, str]:
+def addresses(found: Recommendation) -> dict[str, Any]:
+    made = capsules.of(found)
     return {
+        "capsule_digest": made[1] if made else "",
+        "capsule_href": reverse("audit:blob", args=list(made)) if made else "",
         "decision_href": reverse("web:decision", args=[found.pk]),
         "record_href": reverse("audit:record", args=[found.record_id]),
         "live_href": reverse("web:stream", args=[found.batch.number]),
