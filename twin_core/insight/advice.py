@@ -52,6 +52,12 @@ class Ground:
             for limit in self.asset.limits.values()
         ]
 
+    @property
+    def deciding(self) -> list[Limit]:
+        """Return the limits that a batch is harvested before: its CQAs."""
+        names = {limit.tag for limit in self.asset.limits.values() if limit.decides}
+        return [limit for limit in self.limits if limit.tag in names]
+
 
 @dataclass(frozen=True, slots=True)
 class Advice:
@@ -106,13 +112,13 @@ def compute(
             version,
             found,
             points=[_write_back(found, point)],
-            limits=ground.limits,
+            limits=ground.deciding,
             until_h=until_h,
         )
         for _, point in sorted(points.items())
     ]
     tried.append(
-        optimisation.recommend(version, found, points=(), limits=ground.limits, until_h=until_h)
+        optimisation.recommend(version, found, points=(), limits=ground.deciding, until_h=until_h)
     )
     changes = [made for made in tried if made.chosen is not None and made.chosen.changes]
     if changes:

@@ -20,6 +20,7 @@ function seriesOptions(column, spec) {
     label: column.label, stroke: isEdge ? "transparent" : colour, width: isEdge ? 0 : 2,
     dash: column.dashed ? [5, 4] : DASHES[spec.dashByColour ? column.colour - 1 : 0],
     spanGaps: true, points: { show: false },
+    ...(column.stepped ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}),
   };
 }
 
