@@ -91,7 +91,7 @@ UNSAID = {"twin_core.setpoint_write.sent", "twin_core.setpoint_write.confirmed",
           "twin_core.setpoint_write.unknown", "twin_core.setpoint_write.deviation"}  # fmt: skip
 
 
-def addresses(found: Recommendation) -> dict[str, str]:
+def addresses(found: Recommendation) -> dict[str, Any]:
     return {
         "decision_href": reverse("web:decision", args=[found.pk]),
         "record_href": reverse("audit:record", args=[found.record_id]),
