@@ -2,7 +2,8 @@
 
 A YAML file, loaded by its signed digest like a tag map. Keys: ``format`` (1), ``asset``, ``name``,
 ``template``, ``planned_h``, ``attributes`` (facts of each batch that its process model needs) and
-``limits`` (tag -> low, high, words: the design space that pages draw and advice keeps).
+``limits`` (tag -> low, high, words: the design space that pages draw; ``decides: true`` where a
+forecast that crosses the limit ends the batch, as a CQA does).
 """
 
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ class Limit:
     low: float | None
     high: float | None
     words: str
+    decides: bool = False  # harvest comes before this limit is crossed
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,9 @@ def parse(content: bytes, *, name: str) -> Asset:
 
 
 def _limit(name: str, tag: str, row: Any) -> Limit:
-    if not isinstance(row, dict) or not set(row) <= {"low", "high", "words"}:
-        raise AssetFileInvalid(f"{name}: limits.{tag} takes low, high and words")
+    if not isinstance(row, dict) or not set(row) <= {"low", "high", "words", "decides"}:
+        raise AssetFileInvalid(f"{name}: limits.{tag} takes low, high, words and decides")
     low, high = (None if row.get(k) is None else float(row[k]) for k in ("low", "high"))
     if low is not None and high is not None and low >= high:
         raise AssetFileInvalid(f"{name}: limits.{tag}: low is not below high")
-    return Limit(tag, low, high, str(row.get("words", "")))
+    return Limit(tag, low, high, str(row.get("words", "")), row.get("decides") is True)

@@ -14,7 +14,7 @@ PACE = {
     "TWIN_WRITE_BACK_ENABLED": "true",
 }
 # Nobody reads: as fast as a small machine can follow.
-HEADLESS_PACE = {**PACE, "TWIN_DEMO_SPEED": "3000", "TWIN_ADVICE_VALID_H": "96"}
+HEADLESS_PACE = {**PACE, "TWIN_DEMO_SPEED": "3600", "TWIN_ADVICE_VALID_H": "96"}
 
 
 def set_pace(pace: Mapping[str, str], environment: MutableMapping[str, str] = os.environ) -> None:

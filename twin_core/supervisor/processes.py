@@ -57,6 +57,7 @@ class Child:
     death_signal: signal.Signals = signal.SIGTERM
     stop_signals: tuple[signal.Signals, ...] = (signal.SIGTERM,)
     is_once: bool = False  # ended with status 0 it has done its work: it is watched no more
+    after: str = ""  # started when the child of this name has done its work
 
     @classmethod
     def of_service(cls, service: Service, folder: DataFolder) -> "Child":
@@ -172,6 +173,7 @@ class Supervisor:
     def __init__(self, folder: DataFolder) -> None:
         self.folder = folder
         self.watched: list[Watched] = []
+        self.waiting: list[Child] = []  # for the end of another child's work
         self.stopping = False
 
     def end_survivors(self) -> None:
@@ -187,7 +189,13 @@ class Supervisor:
             time.sleep(TICK)
 
     def start(self, child: Child) -> None:
-        """Start a child and wait until it is ready, watching the others meanwhile."""
+        """Start a child and wait until it is ready, watching the others meanwhile.
+
+        A child that comes after another's work is noted only, while that one works.
+        """
+        if child.after in {watched.child.name for watched in self.watched}:
+            self.waiting.append(child)
+            return
         watched = Watched(child, self.folder)
         watched.set_state(State.STARTING)
         self.watched.append(watched)
@@ -206,11 +214,22 @@ class Supervisor:
     def tick(self) -> None:
         """Look at every child once, publish a change, and wait a moment."""
         changed = [watched.watch() for watched in self.watched]
-        done = [watched for watched in self.watched if watched.is_done]
-        self.watched = [watched for watched in self.watched if not watched.is_done]
-        if any(changed) or done:
+        if self._let_go() or any(changed):
             self.publish()
         time.sleep(TICK)
+
+    def _let_go(self) -> bool:
+        """Watch no more whose work is done, and start whom it was waited for by."""
+        done = {watched.child.name for watched in self.watched if watched.is_done}
+        self.watched = [watched for watched in self.watched if not watched.is_done]
+        due = [child for child in self.waiting if child.after in done]
+        self.waiting = [child for child in self.waiting if child not in due]
+        for child in due:
+            watched = Watched(child, self.folder)
+            watched.set_state(State.STARTING)
+            watched.start()
+            self.watched.append(watched)
+        return bool(done)
 
     def run(self) -> None:
         """Watch until ``stopping`` is set."""

@@ -55,6 +55,7 @@ class Entry:
     prepare: Callable[[Path], None] = lambda _data: None  # of the data folder, before each start
     stop_signals: tuple[signal.Signals, ...] = (signal.SIGTERM,)
     is_once: bool = False  # its end with status 0 is its success: it is not started again
+    after: str = ""  # started when the entry of this name has ended so
 
 
 def manage(*arguments: str) -> Arguments:
@@ -126,7 +127,6 @@ def holds_lock(environment: Environment, port: int) -> bool:
 
 
 DEMO, DEMO_SPEED = "demo", 600  # process time over wall time, unless TWIN_DEMO_SPEED says else
-PLANTS = ("BR-101", "BR-201")
 SEALER = Entry("sealer", manage("run_sealer"), "TWIN_SEALER_DATABASE_URL", ready=holds_lock)
 WEB = Entry("web", web, ready=answers)
 RELAY = Entry("relay", manage("run_relay"))
@@ -142,8 +142,9 @@ DEMO_PLANTS = tuple(
         variable=None,
         group=DEMO,
         prepare=identities(asset),
+        after=after,
     )
-    for asset in PLANTS
+    for asset, after in (("BR-101", ""), ("BR-201", SET_UP.name))  # the twin sees its first hour
 )
 ROSTER = (SEALER, WEB, RELAY, WORKER, CONNECTOR, GATE, SET_UP, *DEMO_PLANTS, TRACKING)
 
@@ -186,4 +187,5 @@ def child_of(entry: Entry, services: Services, port: int) -> Child:
         cwd=CHECKOUT,
         stop_signals=entry.stop_signals,
         is_once=entry.is_once,
+        after=entry.after,
     )

@@ -74,8 +74,15 @@ def series_of(course: Course, tag: str, colour: int) -> Iterator[dict[str, Any]]
     for key, kind, label, points in kinds:
         if points:
             one = {"key": f"{key}-{tag}", "label": label, "kind": kind, "colour": colour}
-            more = {"dashed": True} if tag.endswith(".setpoint") or tag == "feed.rate" else {}
-            yield one | more | {"points": [list(point) for point in points]}
+            if is_held(tag):
+                one |= {"dashed": True, "stepped": True}
+                points = [*points, [float(course.now_h), points[-1][1]]]
+            yield one | {"points": [list(point) for point in points]}
+
+
+def is_held(tag: str) -> bool:
+    """Whether a tag is a set point, which holds until it is changed."""
+    return tag.endswith(".setpoint") or tag == "feed.rate"
 
 
 def unit_of(course: Course, tags: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 /** Columns of a chart: a line or points give one, a band three (middle, low, high). */
 export function columnsOf(spec) {
   return spec.series.flatMap((series) => {
-    const one = { key: series.key, label: series.label, colour: series.colour ?? 1, dashed: series.dashed, series };
+    const one = { key: series.key, label: series.label, colour: series.colour ?? 1, dashed: series.dashed, stepped: series.stepped, series };
     if (series.kind === "band")
       return [
         { ...one, role: "line", at: 1, dashed: series.dashed ?? true },

@@ -20,6 +20,7 @@ function seriesOptions(column, spec) {
     label: column.label, stroke: isEdge ? "transparent" : colour, width: isEdge ? 0 : 2,
     dash: column.dashed ? [5, 4] : DASHES[spec.dashByColour ? column.colour - 1 : 0],
     spanGaps: true, points: { show: false },
+    ...(column.stepped ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}),
   };
 }
 
@@ -128,7 +129,7 @@ class Chart {
       return index < 0 ? null : `${column.label} ${shown(this.rows[at][index])} at ${shown(this.rows[0][index])} h`;
     });
     const found = words.filter(Boolean);
-    return found.length ? `Last: ${found.join(", ")} (${this.spec.unit ?? "no unit"})` : "No values yet.";
+    return found.length ? `Last: ${found.join(", ")} (${this.spec.unit || "no unit"})` : "No values yet.";
   }
 
   onKey(event) {
