@@ -31,9 +31,11 @@ def test_every_shipped_asset_file_is_valid():
         ("planned_h: 336\n", "", "needs exactly the keys"),
         ("asset: BR-201", "asset: BR-201\nnickname: x", "needs exactly the keys"),
         ("planned_h: 336", "planned_h: long", "could not convert"),
-        ("    low: 70\n", "    lowest: 70\n", "limits.viability takes low, high and words"),
+        ("    low: 70\n", "    lowest: 70\n", "limits.viability takes low, high, words"),
         ("    low: 5\n", "    low: 60\n", "limits.glucose: low is not below high"),
         ("    high: 40\n", "    high: forty\n", "could not convert"),
+        ("    high: 40\n", "    high: .nan\n", "limits.lactate: a bound is no finite number"),
+        ("    high: 40\n", "    high: .inf\n", "limits.lactate: a bound is no finite number"),
         ("attributes:\n", "attributes: none\nspare:\n", "needs exactly the keys"),
         ("format: 1", "format: [1", "is not YAML"),
         (TEXT, "- a list", "needs exactly the keys"),
@@ -45,6 +47,7 @@ def test_an_asset_file_that_does_not_fit_is_refused_naming_file_and_key(old, new
     with pytest.raises(AssetFileInvalid, match=reason) as refused:
         parse(TEXT.replace(old, new, 1).encode(), name="X.asset.yaml")
     assert str(refused.value).startswith("X.asset.yaml: ")
+    assert str(refused.value).count("X.asset.yaml") == 1
 
 
 @pytest.fixture
@@ -86,10 +89,7 @@ def test_a_file_that_is_not_the_signed_one_is_refused_whatever_asks_for_it(files
     place.write_bytes(signed + b"\n")
     with pytest.raises(configuration.NotTheSignedFile, match="restore it, or sign the new one"):
         configuration.load(unit(), kind)
-    load = {
-        ConfigurationFile.Kind.LIMITS: assets.of,
-        ConfigurationFile.Kind.TAG_MAP: limits.tag_map,
-    }
+    reader = {"limits": assets.of, "tag_map": limits.tag_map}[kind]
     with pytest.raises(configuration.NotTheSignedFile):
         reader(unit())
     assert len(configuration.refusals(unit())) == 1
