@@ -32,6 +32,7 @@ from audit.ledger import (
 )
 from audit.models import OpenSession, Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
+from audit.proofs import USED_BEFORE
 from audit.refusals import NotEntitled, Refused
 from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
@@ -55,6 +56,7 @@ from audit.verification import Verification
 from audit.verification import verify_installation as verify
 
 __all__ = [
+    "USED_BEFORE",
     "Actor",
     "ClockTimestamp",
     "Grant",

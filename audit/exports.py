@@ -140,7 +140,7 @@ def _contents(selection: Selection, filters: Filters, progress: Progress) -> bun
         filters=filters.as_told(),
         entries=_entries(selection, progress),
         headers=_headers(head),
-        checkpoints=_checkpoints(),
+        checkpoints=_checkpoints(head),
         proofs=_proofs(selection),
         keys=keys.public_keys(settings.LEDGER_PUBLIC_KEY_FILE),
         blobs=_blobs(selection),
@@ -157,8 +157,10 @@ def _headers(head: checkpoint.Checkpoint) -> Iterator[chain.Header]:
         yield chain.Header.decode(block.header.encode())
 
 
-def _checkpoints() -> list[str]:
-    return list(Checkpoint.objects.order_by("tree_size").values_list("note", flat=True))
+def _checkpoints(head: checkpoint.Checkpoint) -> list[str]:
+    """Return the checkpoints up to the head: more may have been signed since it was chosen."""
+    rows = Checkpoint.objects.filter(tree_size__lte=head.tree_size).order_by("tree_size")
+    return list(rows.values_list("note", flat=True))
 
 
 def _placed(selection: Selection) -> Iterator[tuple[Record, int, bytes]]:

@@ -86,14 +86,15 @@ def version_in(
     """Return a version that was walked to ``phase`` by the acts that lead there.
 
     ``people`` holds ``author`` and one person a role; ``prove`` returns a person's fresh proof.
+    ``scores`` and ``learned`` (facts for ``calibrated``) replace what training gives otherwise.
     """
-    scores = changes.pop("scores", SCORES)
+    scores, learned = changes.pop("scores", SCORES), changes.pop("learned", {})
     version = drafted(people["author"], **changes)
     for action, role in WAY:
         if version.phase == phase:
             break
         if action == "train":
-            calibrated(version)
+            calibrated(version, **learned)
         if action == "verify":
             scored(version, people["validation_engineer"], scores)
         version.refresh_from_db()
@@ -101,10 +102,13 @@ def version_in(
     return version
 
 
-def calibrated(version: ModelVersion) -> ModelVersion:
-    return versions.attach_training(
-        version.pk, artefact=ARTEFACT, equations_digest=EQUATIONS, training=TRAINING
-    )
+def calibrated(version: ModelVersion, **changes: Any) -> ModelVersion:
+    facts: dict[str, Any] = {
+        "artefact": ARTEFACT,
+        "equations_digest": EQUATIONS,
+        "training": TRAINING,
+    }
+    return versions.attach_training(version.pk, **facts | changes)
 
 
 def scored(version: ModelVersion, engineer: Any, scores: Mapping[str, Any]) -> ModelVersion:

@@ -9,13 +9,14 @@ from django.db import OperationalError
 
 from audit import api as audit
 from twin_core import outbox
-from twin_core.insight import estimates, forecasts, recommendations
+from twin_core.insight import capsules, estimates, forecasts, recommendations
 
 log = structlog.get_logger("worker")
 WORK: dict[str, Callable[..., Any]] = {
     "estimate": estimates.create,
     "forecast": forecasts.create,
     "recommend": recommendations.propose,
+    "capsule": capsules.create,
 }
 
 

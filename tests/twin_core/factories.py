@@ -68,13 +68,16 @@ class Site:
         return self.people[who].user
 
 
-def site(*tags: str) -> Site:
-    """Return people and the assets ``tags`` (both when none is named), ready to advise."""
+def site(*tags: str, **learned: Any) -> Site:
+    """Return people and the assets ``tags`` (both when none is named), ready to advise.
+
+    ``learned``: what their model versions were learned from, see ``models_registry.testing``.
+    """
     made = Site({who: enter(who, role, printed_name=name) for who, (name, role) in NAMES.items()})
     enter("author", "process_engineer", "validation_engineer", printed_name="Max Weber")
     for tag in tags or ("BR-101", "BR-201"):
         made.equipment[tag] = equipment(tag, made.user("reviewer"))
-        made.versions[tag] = version(tag, made)
+        made.versions[tag] = version(tag, made, learned)
     return made
 
 
@@ -138,7 +141,7 @@ def save(row: Any, stream: str, kind: str, **facts: Any) -> Any:
     return row
 
 
-def version(tag: str, made: Site) -> ModelVersion:
+def version(tag: str, made: Site, learned: dict[str, Any] | None = None) -> ModelVersion:
     """Return a model version in force for an asset; the QA approver put it there."""
     people = {
         "author": audit.User.objects.get(username="author"),
@@ -149,7 +152,12 @@ def version(tag: str, made: Site) -> ModelVersion:
         or enter("chief", "qa_approver", printed_name="Dora Keller").user,
     }
     return registry.version_in(
-        Phase.IN_FORCE, people=people, prove=proved, scope=tag, name=f"{tag.lower()}-v1"
+        Phase.IN_FORCE,
+        people=people,
+        prove=proved,
+        scope=tag,
+        name=f"{tag.lower()}-v1",
+        learned=learned or {},
     )
 
 

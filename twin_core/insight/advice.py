@@ -21,7 +21,15 @@ from twin_core.insight import estimates, evidence, templates
 from twin_core.lifecycle import trust
 from twin_core.lifecycle.recommendation import State
 from twin_core.lifecycle.setpoint_write import State as WriteState
-from twin_core.models import Batch, Forecast, OutboxTask, Recommendation, SetpointWrite
+from twin_core.models import (
+    Batch,
+    ConfigurationFile,
+    Equipment,
+    Forecast,
+    OutboxTask,
+    Recommendation,
+    SetpointWrite,
+)
 from twin_core.science import optimisation
 from twin_core.science.assumptions import Verdict
 from twin_core.science.estimation import Estimate
@@ -94,8 +102,19 @@ def propose(task: OutboxTask, *, forecast: str) -> Recommendation | None:
     if advice is None or (reason := _is_said(found.batch, advice, float(found.issued_h))):
         _say_nothing(task, found, reason if advice else "nothing is worth a change")
         return None
-    told = evidence.document(found, advice, ground, version, free=sorted(points))
+    told = evidence.document(
+        found, advice, ground, version, free=sorted(points), files=_kept_files(equipment)
+    )
     return _store(task, found, advice, told)
+
+
+def _kept_files(equipment: Equipment) -> dict[str, str]:
+    """Keep the signed files that the advice rests on, and return their digests."""
+    kinds = {"asset": ConfigurationFile.Kind.LIMITS, "tag_map": ConfigurationFile.Kind.TAG_MAP}
+    return {
+        name: audit.put_blob(configuration.load(equipment, kind), "application/yaml")
+        for name, kind in kinds.items()
+    }
 
 
 def compute(
@@ -259,7 +278,7 @@ def _store(
             subject=recommendation,
             new=recommendation.state_fields(),
             parents=[bytes(forecast.record.leaf)],
-            blobs=[recommendation.content],
+            blobs=[recommendation.content, *sorted(told["files"].values())],
         )
         recommendation.save(record=record)
         live.tell(forecast.batch)

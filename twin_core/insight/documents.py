@@ -43,8 +43,8 @@ def gather(batch: Batch, *, at_h: Decimal, model: ProcessModel, version_digest: 
         "at_h": str(at_h),
         "version": version_digest,
         "laboratory": [_result_as_told(result) for result in results],
-        "online": _online(used, points, model, at_h),
-        "events": _events(used, points, model, at_h),
+        "online": online(used, points, model, at_h),
+        "events": events(used, points, model, at_h),
         "segments": [{"id": str(s.pk), "tag": s.tag, "digest": s.digest} for s in used],
     }
     return Inputs(document, tuple(results), tuple(used))
@@ -118,7 +118,7 @@ def _rows(
                 yield segment.tag, segment.unit, point
 
 
-def _online(used: Any, points: Any, model: ProcessModel, at_h: Decimal) -> list[dict[str, str]]:
+def online(used: Any, points: Any, model: ProcessModel, at_h: Decimal) -> list[dict[str, str]]:
     """Return the first sample of each hour of the tags that the model observes."""
     observed = {tag.name for tag in model.tags}
     taken: set[tuple[str, int]] = set()
@@ -131,7 +131,7 @@ def _online(used: Any, points: Any, model: ProcessModel, at_h: Decimal) -> list[
     return rows
 
 
-def _events(used: Any, points: Any, model: ProcessModel, at_h: Decimal) -> list[dict[str, str]]:
+def events(used: Any, points: Any, model: ProcessModel, at_h: Decimal) -> list[dict[str, str]]:
     """Return the changes of the set points that drive the model, from what was read back."""
     last: dict[str, float] = {}
     rows = []

@@ -27,10 +27,12 @@ def document(
     version: ModelVersion,
     *,
     free: list[str],
+    files: dict[str, str],
 ) -> dict[str, Any]:
     """Return the evidence as one canonical document: numbers as decimal strings.
 
-    ``free`` names the write points that could be moved at that moment.
+    ``free`` names the write points that could be moved at that moment, ``files`` the digests of
+    the asset file and the tag map, kept as blobs.
     """
     estimate = forecast.estimate
     return {
@@ -41,6 +43,7 @@ def document(
         "issued_h": str(forecast.issued_h),
         "inputs": estimate.inputs,
         "free": free,
+        "files": files,
         "estimate": bytes(estimate.record.leaf).hex(),
         "forecast": bytes(forecast.record.leaf).hex(),
         "model": {
@@ -90,9 +93,10 @@ def title(advice: "Advice") -> str:
     if advice.tag == "harvest":
         return f"Harvest at {advice.value:.0f} h"
     name = WORDS.get(advice.tag, advice.tag).capitalize()
+    unit = "°C" if advice.unit == "degC" else advice.unit
     if advice.current is None:
-        return f"{name} to {advice.value:g} {advice.unit}"
-    return f"{name} from {advice.current:g} to {advice.value:g} {advice.unit}"
+        return f"{name} to {advice.value:g} {unit}"
+    return f"{name} from {advice.current:g} to {advice.value:g} {unit}"
 
 
 def why(advice: "Advice") -> list[str]:

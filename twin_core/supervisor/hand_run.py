@@ -25,7 +25,7 @@ from twin_core.supervisor.spawning import end, spawn
 # These look at code or files alone.
 NEED_NOTHING = {
     *("", "help", "version", "check", "makemigrations", "collectstatic", "findstatic"),
-    *("diffsettings", "spectacular", "code"),
+    *("diffsettings", "spectacular", "code", "reproduce"),
 }
 # These bring services up themselves.
 START_SERVICES = {"supervise", "demo_check"}

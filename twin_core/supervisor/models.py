@@ -92,10 +92,20 @@ class Hands:
         self.say(f"{version.name}: {act.replace('_', ' ')}, signed by {signer.printed_name}")
 
     def prove(self, username: str) -> tuple[Any, audit.SigningProof]:
-        """Return a person with a fresh proof by password and the next code that is accepted."""
+        """Return a person with a fresh proof by password and the next code that is accepted.
+
+        The person may sign elsewhere at the same time: a code that was used meanwhile is followed
+        by the next one.
+        """
         signer, held = self.person(username), self.everybody[username]
-        moment = self._next_code(signer)
-        return signer, audit.prove(signer, password=held.password, code=held.code(moment)[0])
+        while True:
+            code = held.code(self._next_code(signer))[0]
+            try:
+                return signer, audit.prove(signer, password=held.password, code=code)
+            except audit.SignatureRefused as refused:
+                if refused.reason != audit.USED_BEFORE:
+                    raise
+                self.say(f"{signer.printed_name}: {refused}")
 
     def _next_code(self, signer: Any) -> datetime:
         """Return the moment of the first code that is unused; wait until it is accepted."""

@@ -27,12 +27,14 @@ class Reviewer:
     held: Secrets
     client: httpx.Client
     ready_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    is_signed_in: bool = False
 
     def sign_in(self) -> None:
         """Open a session; every later request carries its cookie and token."""
         answer = self.client.post("/api/session/", json={"username": self.username, **self.proof()})
         self._accept(answer)
         self._note(answer.json())
+        self.is_signed_in = True
 
     def proof(self) -> dict[str, str]:
         return {"password": self.held.password, "code": self.held.code(datetime.now(UTC))[0]}
@@ -70,7 +72,10 @@ class Reviewer:
 
 
 class Reviewers:
-    """Several reviewers at one address; each pass signs what waits, each as far as codes allow."""
+    """Several reviewers at one address; each pass signs what waits, each as far as codes allow.
+
+    The first one looks; the others sign in when there is something that may need them.
+    """
 
     def __init__(self, address: str, everybody: Mapping[str, Secrets], say: Say) -> None:
         self.say = say
@@ -78,16 +83,19 @@ class Reviewers:
             Reviewer(name, everybody[name], httpx.Client(base_url=address, timeout=PATIENCE))
             for name in REVIEWERS
         ]
-        self.waiting = list(self.people)  # for their session
 
     def act(self) -> None:
-        """Sign in who has no session yet, then sign what the present codes allow."""
-        for person in [person for person in self.waiting if person.is_ready()]:
-            person.sign_in()
-            self.waiting.remove(person)
-        for person in self.people:
-            if person not in self.waiting and person.is_ready():
+        """Let each in turn sign one item that is open to them."""
+        first, *others = self.people
+        if not first.is_signed_in:
+            first.sign_in()
+        if not first.proposals():
+            return
+        for person in (first, *others):
+            if person.is_ready() and person.is_signed_in:
                 self._review(person)
+            elif person.is_ready():
+                person.sign_in()
 
     def _review(self, person: Reviewer) -> None:
         """Sign the newest item that this person may sign: one code, one signature."""

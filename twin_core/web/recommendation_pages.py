@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from audit import api as audit
 from audit.pages import SignatureLine
-from twin_core.insight import standing
+from twin_core.insight import capsules, standing
 from twin_core.lifecycle.recommendation import State
 from twin_core.models import DataSegment, Recommendation
 from twin_core.web import charts, queue
@@ -23,6 +23,7 @@ from twin_core.web.pages import (
     StepRow,
     Verdict,
 )
+from twin_core.web.templatetags.desk import unit_shown
 from twin_core.web.words import sentence, short, tag_words
 
 HARVEST = "harvest"
@@ -92,7 +93,10 @@ UNSAID = {"twin_core.setpoint_write.sent", "twin_core.setpoint_write.confirmed",
 
 
 def addresses(found: Recommendation) -> dict[str, Any]:
+    made = capsules.of(found)
     return {
+        "capsule_digest": made[1] if made else "",
+        "capsule_href": reverse("audit:blob", args=list(made)) if made else "",
         "decision_href": reverse("web:decision", args=[found.pk]),
         "record_href": reverse("audit:record", args=[found.record_id]),
         "live_href": reverse("web:stream", args=[found.batch.number]),
@@ -116,7 +120,9 @@ def move(found: Recommendation, told: dict[str, Any]) -> Move:
         now=found.current_value or None,
         advised=found.value,
         at_h=float(found.value) if found.tag == HARVEST else None,
-        allowed=f"{short(allowed[0])} to {short(allowed[1])} {found.unit}" if allowed else "",
+        allowed=f"{short(allowed[0])} to {short(allowed[1])} {unit_shown(found.unit)}"
+        if allowed
+        else "",
     )
 
 
@@ -150,7 +156,7 @@ def bound_words(limit: dict[str, Any] | None) -> str:
         for side, sign in (("low", "≥"), ("high", "≤"))
         if limit[side] is not None
     ]
-    return f"{' and '.join(parts)} {limit['unit']}".strip()
+    return f"{' and '.join(parts)} {unit_shown(limit['unit'])}".strip()
 
 
 def main_chart(told: dict[str, Any], course: Course) -> charts.Chart | None:
@@ -164,8 +170,10 @@ def main_chart(told: dict[str, Any], course: Course) -> charts.Chart | None:
 
 def verdict(one: dict[str, Any]) -> Verdict:
     is_kept = one["verdict"] == "kept"
+    tag, colon, rest = one["name"].partition(": ")
+    name = f"{tag_words(tag)}{colon}{rest}" if colon else sentence(tag).rstrip(".")
     return Verdict(
-        words=one["name"] if is_kept else f"{one['name']}: {one['why']}",
+        words=name if is_kept else f"{name}: {one['why']}",
         state="holds" if is_kept else "broken",
         measured=short(one["measure"], 3),
         bound=short(one["threshold"], 3),
@@ -175,7 +183,7 @@ def verdict(one: dict[str, Any]) -> Verdict:
 def alternative(one: dict[str, Any]) -> tuple[str, str]:
     """Return an alternative in words: what it changes, and how it ends."""
     what = ", ".join(
-        f"{tag_words(change['tag'])} {short(change['value'])} {change['unit']}"
+        f"{tag_words(change['tag'])} {short(change['value'])} {unit_shown(change['unit'])}"
         for change in one["changes"]
     )
     share = 100 * float(one["share_better"])
@@ -214,7 +222,7 @@ def samples(document: dict[str, Any]) -> Iterator[InputLink]:
         for leaf, pk in audit.Record.objects.filter(leaf__in=leaves).values_list("leaf", "pk")
     }
     for row in document["laboratory"]:
-        words = f"{tag_words(row['tag'])} {short(row['value'])} {row['unit']}"
+        words = f"{tag_words(row['tag'])} {short(row['value'])} {unit_shown(row['unit'])}"
         detail = f"sampled at {float(row['sampled_h']):.1f} h, known at {row['received_h']} h"
         href = _record_href(records[row["record"]]) if row["record"] in records else ""
         yield InputLink(words, detail, row["record"], href)

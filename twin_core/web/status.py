@@ -35,6 +35,9 @@ MEANING = {
     "sealer": "Records are kept but not yet sealed; acts that need a position wait.",
     "connector": "No new plant data arrives; readings shown age and are marked stale.",
     "gate": "Nothing is written to the plant meanwhile.",
+    "web": "No page answers; data, estimates and forecasts go on.",
+    "relay": "New work reaches the worker late; none is lost.",
+    "tracking": "The copy in the tracking store is late; the registry is not touched.",
 }
 
 

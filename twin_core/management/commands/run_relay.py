@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError as QueueError
 from audit import api as audit
 from twin_core import outbox
 from twin_core.config.celery import app
-from twin_core.insight import recommendations
+from twin_core.insight import capsules, recommendations
 from twin_core.tasks import work
 
 log = structlog.get_logger("relay")
@@ -57,3 +57,4 @@ class Command(BaseCommand):
             self.expired_at = time.monotonic()
             with audit.acting(audit.process_actor()):
                 recommendations.expire_stale()
+                capsules.ask_for_ended()

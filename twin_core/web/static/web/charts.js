@@ -129,7 +129,7 @@ class Chart {
       return index < 0 ? null : `${column.label} ${shown(this.rows[at][index])} at ${shown(this.rows[0][index])} h`;
     });
     const found = words.filter(Boolean);
-    return found.length ? `Last: ${found.join(", ")} (${this.spec.unit ?? "no unit"})` : "No values yet.";
+    return found.length ? `Last: ${found.join(", ")} (${this.spec.unit || "no unit"})` : "No values yet.";
   }
 
   onKey(event) {
