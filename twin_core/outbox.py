@@ -8,6 +8,7 @@ back finds its token overtaken and changes nothing.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
@@ -78,6 +79,15 @@ def lease(*, identity: int | None = None, name: str | None = None) -> OutboxTask
         task.token, task.attempts = task.token + 1, task.attempts + 1
         task.save(update_fields=["state", "lease_until", "token", "attempts"])
     return task
+
+
+def is_overdue(task: OutboxTask, *, prefix: str, after: Decimal) -> bool:
+    """Whether the same work for a later moment waits; keys are ``prefix`` and process hours."""
+    waiting = OutboxTask.objects.filter(
+        name=task.name, key__startswith=prefix, state=OutboxTask.State.WAITING
+    )
+    keys = waiting.values_list("key", flat=True)
+    return any(Decimal(key.removeprefix(prefix)) > after for key in keys)
 
 
 @contextmanager

@@ -97,3 +97,20 @@ def test_a_person_is_found_by_id_alone(filled, tmp_path):
     filled.seal()
     exports.export(tmp_path / "bundle", filters=exports.Filters(person="0190-x"))
     assert len((tmp_path / "bundle" / "records.jsonl").read_bytes().splitlines()) == 1
+
+
+@pytest.mark.requirement("URS-AUD-008")
+def test_what_is_sealed_during_an_export_does_not_spoil_it(filled, tmp_path, settings, monkeypatch):
+    contents = exports._contents
+
+    def seal_meanwhile(selection, *others):
+        with transaction.atomic():
+            api.append(stream="other", kind="test.fact.noted", reason="meanwhile")
+        filled.seal()
+        return contents(selection, *others)
+
+    monkeypatch.setattr(exports, "_contents", seal_meanwhile)
+    exports.export(tmp_path / "bundle")
+    result = trusted(settings, tmp_path / "bundle")
+    assert result.ok, result
+    assert len((tmp_path / "bundle" / "records.jsonl").read_bytes().splitlines()) == 300

@@ -85,9 +85,13 @@ def harmonise(reading: Reading, tag: Tag, *, now: datetime, last: datetime | Non
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise NotUsable("value is not a number")
-    if not math.isfinite(value):
-        raise NotUsable(f"value is {value}")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise NotUsable("value is too large for a number") from error
+    if not math.isfinite(number):
+        raise NotUsable(f"value is {number}")
+    return number
 
 
 def _check_order(reading: Reading, *, now: datetime, last: datetime | None) -> None:

@@ -112,6 +112,8 @@ def hours(value: float | Decimal) -> Decimal:
         rounded = Decimal(str(value)).quantize(HOURS)
     except ArithmeticError as error:
         raise ResultRefused(f"{value} is not a process time in hours") from error
+    if not rounded.is_finite():
+        raise ResultRefused(f"{value} is not a process time in hours")
     if rounded < 0:
         raise ResultRefused("process time begins at 0 h, at inoculation")
     return rounded

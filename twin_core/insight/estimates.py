@@ -20,9 +20,14 @@ MOST_PARENTS = 200  # leaf hashes in one record; the input document names all
 def create(task: OutboxTask, *, batch: str, at_h: str) -> Estimate | None:
     """Estimate a batch at a process time. Safe to deliver twice: the same input is one estimate.
 
-    Where no usable model version is in force the refusal is recorded and the task ends.
+    A later estimate of the batch that waits already rests on all that this one would: it takes
+    this one's place. Where no usable model version is in force the refusal is recorded and the
+    task ends.
     """
     found = Batch.objects.select_related("equipment").get(pk=UUID(batch))
+    if outbox.is_overdue(task, prefix=f"estimate:{batch}:", after=Decimal(at_h)):
+        with outbox.effect(task):
+            return None
     segments.seal(found)
     try:
         row, version = templates.version_in_force(found.equipment)

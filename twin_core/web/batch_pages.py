@@ -68,7 +68,7 @@ def batch_page(course: Course, person: Any, dialogs: Sequence[Any] = ()) -> Batc
     )
 
 
-def _live(number: str, *, is_running: bool) -> dict[str, str]:
+def _live(number: str, *, is_running: bool) -> dict[str, Any]:
     """Return the addresses by which an open page follows the batch."""
     return {
         "live_href": reverse("web:stream", args=[number]) if is_running else "",

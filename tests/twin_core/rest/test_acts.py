@@ -78,9 +78,9 @@ def test_the_rights_are_those_of_the_pages_and_refusals_are_recorded(desk, who):
     held = quarantine.put(
         desk.batch.equipment, batch=desk.batch, tag="ph", reason="value is nan", content={"a": "b"}
     )
-    result = LabResult.objects.filter(batch=desk.batch).first()
+    result = LabResult.objects.filter(batch=desk.batch)[0]
     why = {"reason": "because"}
-    acts = {
+    acts: dict[str, dict] = {
         "/api/batches/": why | {"equipment": "BR-201", "plant_batch": "P"},
         f"/api/batches/{desk.batch.number}/close/": why,
         f"/api/batches/{desk.batch.number}/results/": VALUE,
