@@ -1,6 +1,10 @@
 """From a sensor's value to a value at the plant and its proof, in a browser, person by person."""
 
 import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
