@@ -140,7 +140,7 @@ def broken(route: Any, page: Any) -> None:
     route.continue_()
 
 
-@pytest.mark.requirement("URS-SIG-003")
+@pytest.mark.requirement("URS-WEB-002")
 def test_a_refused_signature_opens_its_dialog_again_at_the_flaw(visit):
     page = visit("recommendation-sign")
     assert page.locator("#sign").is_visible()

@@ -59,7 +59,7 @@ def test_what_is_advised_lies_within_the_signed_limits_and_names_its_author(fore
     assert found.author_id in registry.released_by(forecast.estimate.model_version)
 
 
-@pytest.mark.requirement("URS-REG-008")
+@pytest.mark.requirement("URS-REG-004")
 def test_without_a_model_in_force_the_refusal_is_recorded_and_nothing_is_computed(batch):
     version = registry.require_in_force("BR-201", template="cho_fed_batch")
     reviewer = user("reviewer")
@@ -72,7 +72,7 @@ def test_without_a_model_in_force_the_refusal_is_recorded_and_nothing_is_compute
     assert told["data"]["batch"] == str(batch.pk)
 
 
-@pytest.mark.requirement("URS-REG-008")
+@pytest.mark.requirement("URS-REG-004")
 def test_advice_of_a_version_that_was_suspended_meanwhile_is_withheld(forecast):
     reviewer = user("reviewer")
     testing.signed(forecast.estimate.model_version, "suspend", reviewer, factories.proved(reviewer))

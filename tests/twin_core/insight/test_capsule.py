@@ -39,6 +39,7 @@ def swapped(told: dict, old: str, content: bytes) -> None:
     told.update(renamed)
 
 
+@pytest.mark.requirement("URS-REC-009")
 @pytest.mark.requirement("URS-REC-011")
 def test_a_capsule_reproduces_to_the_same_bytes(made):
     result = reproduction.reproduce(made.text)
@@ -100,6 +101,7 @@ def test_a_file_that_is_no_capsule_is_refused():
         reproduction.reproduce(b'{"capsule": 1}')
 
 
+@pytest.mark.requirement("URS-REC-009")
 @pytest.mark.requirement("URS-REC-011")
 def test_one_changed_laboratory_value_is_named_by_what_follows_from_it(made):
     told = audit.decode(made.text)
@@ -112,6 +114,7 @@ def test_one_changed_laboratory_value_is_named_by_what_follows_from_it(made):
     assert result.difference.part == "estimate"
 
 
+@pytest.mark.requirement("URS-REC-009")
 @pytest.mark.requirement("URS-REC-011")
 def test_one_changed_digit_of_the_evidence_is_named_by_its_path(made):
     told = audit.decode(made.text)
@@ -127,6 +130,7 @@ def test_one_changed_digit_of_the_evidence_is_named_by_its_path(made):
     )
 
 
+@pytest.mark.requirement("URS-REC-009")
 @pytest.mark.requirement("URS-REC-011")
 def test_an_ended_decision_gets_one_capsule_on_record(forecast, monkeypatch):
     advised = played.advised(forecast)

@@ -61,7 +61,7 @@ def test_one_signature_approves_a_change_of_low_impact_and_orders_its_write(desk
     assert [made.meaning for made in standing.signatures(found)] == ["Approval"]
 
 
-@pytest.mark.requirement("URS-SIG-003")
+@pytest.mark.requirement("URS-REC-003")
 def test_high_impact_needs_a_second_signature_of_another_person_before_anything_is_ordered(desk):
     sign(desk, "reviewer", desk.temperature)
     assert (state(desk.temperature), is_ordered(desk.temperature)) == ("proposed", False)
@@ -77,7 +77,7 @@ def test_high_impact_needs_a_second_signature_of_another_person_before_anything_
     ]
 
 
-@pytest.mark.requirement("URS-SIG-010")
+@pytest.mark.requirement("URS-SIG-006")
 def test_who_put_the_model_in_force_neither_approves_nor_rejects_its_advice(unchanged):
     assert desk_author(unchanged) == "chief"
     with pytest.raises(TransitionRefused, match="its author may not sign it"):
@@ -90,7 +90,7 @@ def desk_author(desk) -> str:
     return desk.feed.author.username
 
 
-@pytest.mark.requirement("URS-SIG-009")
+@pytest.mark.requirement("URS-SIG-011")
 @pytest.mark.parametrize("who", ["engineer", "validator", "auditor", "administrator", "operator"])
 @pytest.mark.parametrize("act", [sign, reject])
 def test_who_has_no_role_of_quality_assurance_decides_nothing(unchanged, who, act):
@@ -98,7 +98,7 @@ def test_who_has_no_role_of_quality_assurance_decides_nothing(unchanged, who, ac
         act(unchanged, who, unchanged.feed)
 
 
-@pytest.mark.requirement("URS-SIG-004")
+@pytest.mark.requirement("URS-SIG-003")
 @pytest.mark.requirement("URS-REC-004")
 @pytest.mark.parametrize("act", [sign, reject])
 def test_a_view_that_changed_since_it_was_read_is_refused(unchanged, act):
@@ -146,7 +146,7 @@ def test_a_question_or_an_answer_without_words_is_refused(unchanged):
         recommendations.answer(asked.pk, person=engineer, words=" ")
 
 
-@pytest.mark.requirement("URS-SIG-005")
+@pytest.mark.requirement("URS-SIG-002")
 def test_a_proof_serves_one_signature_and_only_its_own_person(desk):
     reviewer = desk.site.user("reviewer")
     proof = factories.proved(reviewer)
