@@ -25,6 +25,11 @@ SENT = """
 SELECT payload::jsonb #>> '{changes,0,new,recommendation_id}', count(*) FROM audit_record
 WHERE kind = 'twin_core.setpoint_write.sent' GROUP BY 1
 """
+STORY = """
+SELECT recorded_at::text, kind, payload::jsonb ->> 'reason' FROM audit_record
+WHERE kind LIKE 'twin_core.recommendation.%' OR kind LIKE 'twin_core.setpoint_write.%'
+   OR kind LIKE 'twin_core.order.%' ORDER BY id
+"""
 
 
 class Acknowledged:
@@ -64,16 +69,24 @@ class Loop:
 
     def act(self) -> None:
         """One pass; a service that is away is met again in the next one."""
-        with suppress(self.failed, *AWAY):
+        try:
             self.reviewers.act()
+        except (self.failed, *AWAY) as error:
+            self.said.append(f"trying again: {error}")
         self.kept.look()
 
-    def until(self, look: Callable[[], object], *, within: float, what: str) -> None:
+    def until(
+        self, look: Callable[[], object], *, within: float, what: str, every: float = 0.5
+    ) -> None:
         def pass_and_look() -> object:
             self.act()
             return look()
 
-        eventually(pass_and_look, within=within, what=f"{what}; said: {self.said}")
+        try:
+            eventually(pass_and_look, within=within, what=what, every=every)
+        except AssertionError as late:
+            late.add_note("\n".join([*self.said[-10:], *map(str, self.site.rows(STORY))]))
+            raise
 
     def run_for(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -132,8 +145,8 @@ def test_kills_lose_nothing_acknowledged_and_no_order_is_written_twice(site):
     for name in ("worker", "connector", "postgres"):
         loop.run_for(pause.uniform(*PAUSE_S))
         kill_and_see_it_back(loop, name)
-    eventually(
-        lambda: loop.act() or site.rows(WRITABLE, "approved"),
+    loop.until(
+        lambda: site.rows(WRITABLE, "approved"),
         within=ADVISED_WITHIN,
         what="an order is signed",
         every=0.05,
