@@ -63,6 +63,7 @@ def batch_page(course: Course, person: Any, dialogs: Sequence[Any] = ()) -> Batc
         dialogs=dialogs,
         can_enter=running and rights.may(person, "enter a laboratory value"),
         can_close=running and rights.may(person, "close a batch"),
+        can_stop=any(one.id == "stop" for one in dialogs),
         is_live=running,
         **_live(batch.number, is_running=running),
     )

@@ -42,3 +42,15 @@ def test_others_cannot_stop_writing_and_the_attempt_is_recorded(desk, who):
 def test_a_stop_needs_its_reason(desk):
     problem(post(desk, "operator", STOP, {"reason": " "}), 400)
     assert trust.may_write(Equipment.objects.get(tag="BR-201").trust)
+
+
+@pytest.mark.requirement("URS-WBK-008")
+def test_the_batch_page_stops_writing_and_offers_it_no_more(desk):
+    client = desk.client("operator")
+    page = f"/batches/{desk.batch.number}/"
+    assert b"Stop writing" in client.get(page).content
+    assert client.post(f"{page}stop/", {"reason": ""}).status_code == 400
+    assert trust.may_write(Equipment.objects.get(tag="BR-201").trust)
+    assert client.post(f"{page}stop/", {"reason": "foam"}).status_code == 302
+    assert not trust.may_write(Equipment.objects.get(tag="BR-201").trust)
+    assert b'data-open="stop"' not in client.get(page).content
