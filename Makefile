@@ -19,7 +19,8 @@ IDLE = TWIN_DATABASE_URL=postgresql://nobody@/none TWIN_SECRET_KEY=$$($(PYTHON) 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-install: .venv/installed  ## make .venv with all dependencies; find or install Chromium
+install: .venv/installed  ## make .venv with all dependencies; compile the kernel; find Chromium
+	@$(PYTHON) -m twin_core.science.kernel.selftest
 	@$(PYTHON) -m tests.chromium --install
 
 .venv/installed: requirements-dev.txt requirements-uv.txt

@@ -199,8 +199,11 @@ def put_in_force(version_id: UUID, **signing: Any) -> ModelVersion:
 
 def _predecessor(version: ModelVersion, *, lock: bool = False) -> ModelVersion | None:
     rows = ModelVersion.objects.filter(model=version.model, phase=Phase.IN_FORCE)
-    rows = rows.select_for_update(of=("self",)) if lock else rows
-    return rows.select_related("model", "record").exclude(pk=version.pk).first()
+    found = rows.select_related("model", "record").exclude(pk=version.pk).first()
+    if found is None or not lock:
+        return found
+    held = _locked(found.pk)
+    return held if held.phase == Phase.IN_FORCE else None
 
 
 @transaction.atomic
@@ -211,8 +214,13 @@ def _act(version_id: UUID, action: str, **options: Any) -> ModelVersion:
 
 
 def _locked(version_id: UUID) -> ModelVersion:
-    rows = ModelVersion.objects.select_for_update(of=("self",)).select_related("model", "record")
-    return rows.get(pk=version_id)
+    """Return the row under lock, read once whoever held it before has committed.
+
+    Locked first and read then: a join to the cited record would lose the row when it has just
+    come to cite another one.
+    """
+    ModelVersion.objects.select_for_update().get(pk=version_id)
+    return ModelVersion.objects.select_related("model", "record").get(pk=version_id)
 
 
 def _move(

@@ -125,7 +125,7 @@ def filled(services: Any, django_db_blocker: Any) -> Iterator[tuple[str, Any]]:
 
 @pytest.fixture
 def desk(services: Any, filled: tuple[str, Any], django_db_blocker: Any) -> Iterator[Any]:
-    """That installation as this test's own; Django is connected to it. A ``tests.twin_core.desk.Desk``."""
+    """That installation as this test's own; see ``tests.twin_core.desk``. Django is on it."""
     from tests.services import django_on
 
     name = services.clone(template=filled[0])

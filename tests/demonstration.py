@@ -51,13 +51,14 @@ class CodeCard:
         self._codes = pyotp.TOTP(secret)
         self._used = 0  # time step of the last code given
 
-    def code(self, *, after: int = 0) -> str:
+    def code(self, *, after: int = 0, ahead: bool = False) -> str:
         """Return a code later than all before (and than step ``after``) once it is accepted.
 
-        The code of the next step is accepted too: a person's clock may be ahead.
+        The code of the next step is accepted too, as a person's clock may be ahead: ``ahead``
+        prefers it.
         """
         step = max(self._used, after) + 1
-        step = max(step, int(time.time()) // STEP)
+        step = max(step, int(time.time()) // STEP + ahead)
         time.sleep(max(0.0, (step - 1) * STEP - time.time() + 0.5))
         self._used = step
         return str(self._codes.generate_otp(step))
@@ -87,11 +88,11 @@ class Demonstration:
 
         return people.load(self.folder.path)
 
-    def proof(self, username: str) -> dict[str, str]:
+    def proof(self, username: str, *, ahead: bool = False) -> dict[str, str]:
         """Return password and a fresh one-time code of a person."""
         held = self.people()[username]
         card = self._cards.setdefault(username, CodeCard(held.code_secret))
-        code = card.code(after=self._last_step(username))
+        code = card.code(after=self._last_step(username), ahead=ahead)
         return {"password": held.password, "code": code}
 
     def used_code(self, username: str) -> str:

@@ -179,6 +179,41 @@ def a_signature_needs_both_components_and_a_fresh_code(run: Run) -> None:
     run.expect("the person of this step may still sign in", signer.is_active, equals=False)
 
 
+@protocol.step("OQ-AUD-100", verifies=["URS-AUD-003", "URS-SIG-020"], risk="high")
+def every_regulated_row_is_what_the_ledger_says(run: Run) -> None:
+    """All regulated rows are recreated from the records alone and compared with their tables."""
+    run.instruct("Recreate every regulated row from the ledger and compare it with its table.")
+    tables = [model._meta.db_table for model in audit.state.regulated_models()]
+    run.expect("the tables of people are among them", "audit_user" in tables, equals=True)
+    with one_moment():
+        run.expect("differences", differences(), equals=[])
+
+    run.instruct("Record a person whom no table holds, compare again, undo the record.")
+    person = audit.User(username="oq-probe", printed_name="OQ probe")
+    with one_moment():
+        told = person.state_fields()
+        audit.append(stream="oq", kind="oq.probe", actor=run.actor, subject=person, new=told)
+        found = differences()
+        transaction.set_rollback(True)
+    named = [place.startswith(f"audit_user {person.pk} ") for place in found]
+    run.expect("differences that name the person", named, equals=[True])
+    run.attach("tables.json", audit.encode({"compared": tables}), "application/json")
+
+
+def differences() -> list[str]:
+    """Return each place where a table differs from the ledger."""
+    return [str(place) for place in audit.state.differences()]
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Open a transaction that sees ledger and tables as at one moment, however long it reads."""
+    with transaction.atomic():
+        execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        execute("SET LOCAL transaction_timeout = 0")
+        yield
+
+
 def signed_probe(run: Run, signer: audit.User, proof: audit.SigningProof) -> audit.Record:
     """Append one record and sign it, in one transaction."""
     with transaction.atomic():

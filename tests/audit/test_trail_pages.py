@@ -64,6 +64,7 @@ def test_the_newest_record_stands_first_and_says_what_happened(desk, anna):
     assert "tests.probe.taken" in page
 
 
+@pytest.mark.requirement("URS-AUD-009")
 @pytest.mark.requirement("URS-WEB-020")
 def test_a_person_without_a_role_reads_nothing(desk, anna):
     nobody = enter("nils")
@@ -74,6 +75,7 @@ def test_a_person_without_a_role_reads_nothing(desk, anna):
         get(views.record, nobody.user, arguments={"pk": act(1).pk})
 
 
+@pytest.mark.requirement("URS-AUD-009")
 @pytest.mark.requirement("URS-WEB-020")
 @pytest.mark.parametrize(
     ("name", "value"),
@@ -135,6 +137,7 @@ def slice_of(cursor: dict[str, str]) -> tuple[list[Record], bool, bool]:
     return trail_pages._slice(trail_pages.Filters(kind="tests.probe"), query)
 
 
+@pytest.mark.requirement("URS-AUD-009")
 @pytest.mark.requirement("URS-WEB-021")
 def test_a_look_at_the_trail_is_recorded_with_its_filters(desk, anna):
     get(views.trail, anna.user, stream="probe/1")
@@ -279,6 +282,7 @@ def test_an_export_without_role_reason_or_seal_gives_nothing(desk, anna):
     assert not Record.objects.filter(kind="audit.export.made").exists()
 
 
+@pytest.mark.requirement("URS-AUD-009")
 @pytest.mark.requirement("URS-WEB-001")
 def test_markup_in_a_record_is_shown_as_text(desk, anna):
     probe = act(1, reason="<script>alert(1)</script>")

@@ -8,6 +8,7 @@ from psycopg import sql
 from audit import api as audit
 from iq_oq_pq.iq import iq_platform
 from iq_oq_pq.oq import oq_audit
+from tests.audit.people import enter
 from validation import runner, runs
 from validation.protocols import perform, perform_all
 
@@ -102,6 +103,20 @@ def test_a_ledger_that_accepts_changes_fails_and_loses_nothing(ledger_db, as_rol
     assert result.is_critical
     assert ("DELETE on audit_record", "accepted") in unexpected(result)
     assert audit.Record.objects.count() == before + 1  # the step's own probe
+
+
+@pytest.mark.requirement("URS-VAL-008")
+@pytest.mark.requirement("URS-AUD-003")
+def test_a_row_that_a_superuser_altered_fails_the_comparison_with_the_ledger(ledger_db, as_role):
+    enter("quinn", audit.Role.AUDITOR)
+    superuser = as_role("superuser")
+    weaken(superuser, "ALTER TABLE audit_rolegrant DISABLE TRIGGER ALL")
+    weaken(superuser, "UPDATE audit_rolegrant SET role = 'qa_approver'")
+    result = result_of(oq_audit.protocol, "OQ-AUD-100")
+    assert result.outcome == "failed"
+    ((what, actual), *_) = unexpected(result)
+    assert what == "differences"
+    assert "audit_rolegrant" in str(actual) and "qa_approver" in str(actual)
 
 
 @pytest.mark.requirement("URS-VAL-008")

@@ -35,7 +35,10 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def sign_in_as(site: Demonstration, browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Sign in as a person of the demonstration; returns the page, complaints beside it."""
+    """Sign in as a person of the demonstration; returns the page, complaints beside it.
+
+    The code is the latest that is accepted, so that it is still in time when it is tried again.
+    """
     contexts = []
 
     def go(username: str, path: str = "/") -> Any:
@@ -49,7 +52,7 @@ def sign_in_as(site: Demonstration, browser: Any, tmp_path: Path) -> Iterator[Ca
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on("console", lambda said: hear(page, said))
         page.goto(site.address + path)
-        proof = site.proof(username)
+        proof = site.proof(username, ahead=True)
         page.get_by_label("User name").fill(username)
         page.get_by_label("Password").fill(proof["password"])
         page.get_by_label("One-time code").fill(proof["code"])

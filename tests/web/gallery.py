@@ -35,7 +35,7 @@ ENGINE = DjangoTemplates(
         "OPTIONS": {"libraries": {"desk": "twin_core.web.templatetags.desk"}},
     }
 )
-LIVE = "/live/stream"  # answers one event of a chart
+LIVE = "/live/stream"  # says once that the batch has changed
 PAGES: dict[str, tuple[str, str, Any]] = {
     "desk": ("web/desk.html", "Desk", samples_desk.desk),
     "desk-empty": ("web/desk.html", "Desk", partial(samples_desk.desk, empty=True)),
@@ -116,6 +116,9 @@ class Handler(SimpleHTTPRequestHandler):
         if self.path == LIVE:
             self.send_events()
             return
+        if self.path == "/live/charts":
+            self.send_charts()
+            return
         name = self.path.strip("/").split("?")[0]
         if self.path.startswith("/static/"):
             super().do_GET()
@@ -130,10 +133,17 @@ class Handler(SimpleHTTPRequestHandler):
 
     def send_events(self) -> None:
         """Send one event and end, so that the browser has to come back for the next."""
-        message = {"chart": "vcd", "series": "lab", "points": [[160, 15.5]], "replace": True}
-        body = f"retry: 300\nevent: chart\ndata: {json.dumps(message)}\n\n".encode()
+        self.send(b"retry: 300\nevent: changed\ndata: B-0201\n\n", "text/event-stream")
+
+    def send_charts(self) -> None:
+        """Send the batch's charts with one more laboratory value."""
+        charts = samples_desk.batch()["page"].charts
+        charts[0]["series"][2]["points"].append([166, 15.5])
+        self.send(json.dumps({"charts": charts}).encode(), "application/json")
+
+    def send(self, body: bytes, media_type: str) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Type", media_type)
         self.end_headers()
         self.wfile.write(body)
 

@@ -224,7 +224,7 @@ def batch(lab_open: bool = False, stream: str = "") -> dict[str, Any]:
             "Dissolved oxygen is stale: no reading for 42 s.",
         ],
         charts=[
-            chart("vcd", "Viable cell density", "10⁶ cells/mL", limits=limits, stream=stream),
+            chart("vcd", "Viable cell density", "10⁶ cells/mL", limits=limits),
             metabolites(),
         ],
         recommendations=queue(),
@@ -237,6 +237,8 @@ def batch(lab_open: bool = False, stream: str = "") -> dict[str, Any]:
         can_enter=True,
         can_close=True,
         is_live=True,
+        live_href=stream,
+        charts_href="/live/charts",
     )
     return {"page": page, "crumbs": [("Batches", "/b"), ("B-0201", "")]}
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import uvicorn
 from django.conf import settings
-from django.contrib.sessions.backends.base import SessionBase
 from django.utils.module_loading import import_string
 
 from audit.session_store import OPENED, SEEN
@@ -33,7 +32,7 @@ def serving() -> Iterator[str]:
     listener.close()
 
 
-def session_of(user: Any, **times: float) -> SessionBase:
+def session_of(user: Any, **times: float) -> Any:
     """Open a session as signing in does, without waiting for a one-time code."""
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 

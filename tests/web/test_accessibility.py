@@ -109,8 +109,8 @@ def test_new_points_reach_chart_readout_and_table(visit):
     page = visit("batch")
     page.get_by_role("button", name="Table of Metabolites").click()
     page.evaluate(
-        "document.querySelector('[data-chart=metabolites]').chart.take("
-        "{chart: 'metabolites', series: 'glucose', points: [[170, 9.5]], now: 170})"
+        "(chart => { chart.spec.series[0].points.push([170, 9.5]); chart.update(); })"
+        "(document.querySelector('[data-chart=metabolites]').chart)"
     )
     assert "Glucose 9.5 at 170 h" in page.locator("[data-chart=metabolites]").inner_text()
     assert page.locator("#table-metabolites tbody tr").last.inner_text().startswith("170")
@@ -120,7 +120,7 @@ def test_new_points_reach_chart_readout_and_table(visit):
 def test_a_stream_feeds_the_chart_and_is_taken_up_again_when_it_breaks(visit):
     page = visit("batch-live")
     readout = page.locator("[data-chart=vcd] .chart-readout")
-    readout.get_by_text("Laboratory 15.5 at 160 h").wait_for()
+    readout.get_by_text("Laboratory 15.5 at 166 h").wait_for()
     with page.expect_request("**/live/stream"):  # the server ended the first answer
         pass
     assert page.locator("[data-live]").inner_text() in {"live", "reconnecting"}
@@ -140,7 +140,7 @@ def broken(route: Any, page: Any) -> None:
     route.continue_()
 
 
-@pytest.mark.requirement("URS-SIG-003")
+@pytest.mark.requirement("URS-WEB-002")
 def test_a_refused_signature_opens_its_dialog_again_at_the_flaw(visit):
     page = visit("recommendation-sign")
     assert page.locator("#sign").is_visible()

@@ -52,7 +52,7 @@ def test_everybody_with_a_role_reads_every_page(desk, who):
     assert set(answers.values()) == {200}, answers
 
 
-@pytest.mark.requirement("URS-SIG-009")
+@pytest.mark.requirement("URS-SIG-011")
 def test_nobody_reads_a_page_without_signing_in(desk):
     for name, address in pages(desk).items():
         answer = Client().get(address)
@@ -60,7 +60,7 @@ def test_nobody_reads_a_page_without_signing_in(desk):
         assert answer.status_code == expected, name
 
 
-@pytest.mark.requirement("URS-SIG-009")
+@pytest.mark.requirement("URS-SIG-011")
 def test_somebody_without_a_role_reads_nothing_and_the_attempt_is_recorded(desk):
     with transaction.atomic():
         nobody = audit.create_person(

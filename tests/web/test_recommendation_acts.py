@@ -37,7 +37,7 @@ def test_a_signature_approves_and_orders_the_write(desk):
     assert "Anna Meier" in paper and "Approval" in paper and "UTC" in paper and "CET" in paper
 
 
-@pytest.mark.requirement("URS-SIG-003")
+@pytest.mark.requirement("URS-REC-003")
 def test_two_people_sign_what_cannot_be_undone(desk):
     assert sign_as(desk, "reviewer", desk.temperature).status_code == 302
     assert state(desk.temperature) == "proposed"
@@ -53,7 +53,7 @@ def test_two_people_sign_what_cannot_be_undone(desk):
     assert state(desk.temperature) == "approved"
 
 
-@pytest.mark.requirement("URS-SIG-009")
+@pytest.mark.requirement("URS-SIG-011")
 @pytest.mark.parametrize("who", ["engineer", "validator", "auditor", "administrator", "operator"])
 def test_who_is_not_of_quality_assurance_does_not_sign_and_sees_no_dialog(desk, who):
     page = desk.client(who).get(address("recommendation", desk.feed)).context["page"]
@@ -65,7 +65,7 @@ def test_who_is_not_of_quality_assurance_does_not_sign_and_sees_no_dialog(desk, 
     assert state(desk.feed) == "proposed"
 
 
-@pytest.mark.requirement("URS-SIG-010")
+@pytest.mark.requirement("URS-SIG-006")
 def test_the_author_neither_signs_nor_rejects(desk):
     chief = audit.User.objects.get(username="chief")
     desk.site.people["chief"] = factories.Person(chief, "")
@@ -74,7 +74,7 @@ def test_the_author_neither_signs_nor_rejects(desk):
     assert "its author may not sign" in page.may_not_sign.lower()
 
 
-@pytest.mark.requirement("URS-SIG-004")
+@pytest.mark.requirement("URS-SIG-003")
 def test_a_stale_view_is_refused_before_a_code_is_used_and_recorded(desk):
     given = desk.signing("reviewer", desk.feed)
     asked = recommendations.ask(desk.feed.pk, asker=desk.site.user("approver"), question="Why?")
@@ -112,7 +112,7 @@ def test_the_second_reviewer_is_told_who_decided_meanwhile(desk):
     assert len(page.signatures) == 1
 
 
-@pytest.mark.requirement("URS-SIG-002")
+@pytest.mark.requirement("URS-SIG-001")
 @pytest.mark.parametrize(
     ("changes", "status"),
     [({"password": "wrong horse"}, 403), ({"code": "000000"}, 403), ({"reason": ""}, 400),
@@ -130,7 +130,7 @@ def test_a_signature_with_a_wrong_part_does_nothing_and_the_dialog_says_what_to_
     assert "wrong horse" not in answer.content.decode()
 
 
-@pytest.mark.requirement("URS-SIG-005")
+@pytest.mark.requirement("URS-SIG-002")
 def test_a_used_code_is_refused_and_the_dialog_says_when_the_next_is_accepted(desk):
     client, given = desk.client("reviewer"), desk.signing("reviewer", desk.temperature)
     assert client.post(address("sign", desk.temperature), given).status_code == 302

@@ -88,7 +88,7 @@ def test_a_page_is_told_of_its_batch_and_of_no_other_once_it_is_committed(desk, 
 
 
 @pytest.mark.requirement("URS-DSK-002")
-@pytest.mark.requirement("URS-SIG-008")
+@pytest.mark.requirement("URS-SIG-009")
 def test_a_stream_ends_with_its_session_and_never_extends_it(desk, address):
     store = session_of(desk.site.user("reviewer"))
     before = store[SEEN] - 60
@@ -107,7 +107,7 @@ def test_a_stream_ends_with_its_session_and_never_extends_it(desk, address):
     assert refused.answer.status == 401
 
 
-@pytest.mark.requirement("URS-SIG-009")
+@pytest.mark.requirement("URS-SIG-011")
 def test_a_stream_needs_a_session(desk, address):
     assert Listener(address, desk.batch.number, "0" * 32).answer.status == 401
 

@@ -186,7 +186,7 @@ class Intake:
                 sampled_h=document["sampled_h"],
                 received_h=document["received_h"],
             )
-        except (NotUsable, laboratory.ResultRefused, KeyError, TypeError) as why:
+        except (NotUsable, laboratory.ResultRefused, KeyError, TypeError, ValueError) as why:
             self._quarantine_result(owner, document, str(why))
 
     def _quarantine_result(

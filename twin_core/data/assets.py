@@ -6,6 +6,7 @@ A YAML file, loaded by its signed digest like a tag map. Keys: ``format`` (1), `
 forecast that crosses the limit ends the batch, as a CQA does).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -89,6 +90,8 @@ def parse(content: bytes, *, name: str) -> Asset:
             attributes={str(k): str(v) for k, v in found["attributes"].items()},
             limits={tag: _limit(name, tag, row) for tag, row in found["limits"].items()},
         )
+    except AssetFileInvalid:
+        raise
     except (AttributeError, TypeError, ValueError) as error:
         raise AssetFileInvalid(f"{name}: {error}") from error
 
@@ -97,6 +100,8 @@ def _limit(name: str, tag: str, row: Any) -> Limit:
     if not isinstance(row, dict) or not set(row) <= {"low", "high", "words", "decides"}:
         raise AssetFileInvalid(f"{name}: limits.{tag} takes low, high, words and decides")
     low, high = (None if row.get(k) is None else float(row[k]) for k in ("low", "high"))
+    if not all(math.isfinite(bound) for bound in (low, high) if bound is not None):
+        raise AssetFileInvalid(f"{name}: limits.{tag}: a bound is no finite number")
     if low is not None and high is not None and low >= high:
         raise AssetFileInvalid(f"{name}: limits.{tag}: low is not below high")
     return Limit(tag, low, high, str(row.get("words", "")), row.get("decides") is True)

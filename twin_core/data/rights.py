@@ -17,6 +17,7 @@ RIGHTS: dict[str, tuple[Role, ...]] = {
     "release from quarantine": ENGINEER,
     "answer a question": ENGINEER,
     "return a recommendation with a question": REVIEWERS,
+    "stop writing": (Role.PLANT_OPERATOR, *ENGINEER, *REVIEWERS),
     "retry parked work": (Role.SYSTEM_ADMINISTRATOR,),
 }
 READERS = tuple(Role)  # everybody with a role reads

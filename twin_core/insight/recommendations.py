@@ -160,8 +160,13 @@ def _expire(recommendation_id: UUID) -> int:
 
 
 def _locked(recommendation_id: UUID) -> Recommendation:
-    rows = Recommendation.objects.select_for_update(of=("self",))
-    return rows.select_related(
+    """Return the row under lock, as it is once whoever held it before has committed.
+
+    Locked first and read then: a join to the cited record would lose the row when it has just
+    come to cite another one.
+    """
+    Recommendation.objects.select_for_update().get(pk=recommendation_id)
+    return Recommendation.objects.select_related(
         "batch__equipment", "forecast__estimate__model_version", "forecast__record", "record"
     ).get(pk=recommendation_id)
 

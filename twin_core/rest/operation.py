@@ -10,7 +10,8 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from twin_core import outbox
-from twin_core.data import configuration, rights
+from twin_core.data import configuration, rights, trust
+from twin_core.lifecycle.trust import Level
 from twin_core.models import Equipment, OutboxTask
 from twin_core.rest.batches import Read, ReasonSerializer
 
@@ -75,6 +76,17 @@ class EquipmentViewSet(Read):
     def retrieve(self, request: Any, tag: str) -> Response:
         """One asset, by its tag."""
         return Response(EquipmentSerializer(self.get_object()).data)
+
+    @extend_schema(request=ReasonSerializer, responses=EquipmentSerializer)
+    @action(detail=True, methods=["post"], serializer_class=ReasonSerializer)
+    def stop(self, request: Any, tag: str) -> Response:
+        """Stop writing at once: the asset falls to advice until a signed step raises it again."""
+        rights.require(request.user, "stop writing")
+        reason = self.given()["reason"]
+        equipment = trust.lower_trust(
+            self.get_object(), Level.ADVISE, actor=request.user, reason=reason
+        )
+        return Response(EquipmentSerializer(equipment).data)
 
 
 class OutboxViewSet(Read):

@@ -63,12 +63,13 @@ def batch_page(course: Course, person: Any, dialogs: Sequence[Any] = ()) -> Batc
         dialogs=dialogs,
         can_enter=running and rights.may(person, "enter a laboratory value"),
         can_close=running and rights.may(person, "close a batch"),
+        can_stop=any(one.id == "stop" for one in dialogs),
         is_live=running,
         **_live(batch.number, is_running=running),
     )
 
 
-def _live(number: str, *, is_running: bool) -> dict[str, str]:
+def _live(number: str, *, is_running: bool) -> dict[str, Any]:
     """Return the addresses by which an open page follows the batch."""
     return {
         "live_href": reverse("web:stream", args=[number]) if is_running else "",

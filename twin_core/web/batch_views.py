@@ -13,7 +13,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from audit import api as audit
 from audit.pages import Pages, SigningDialog
 from twin_core.data import batches as service
-from twin_core.data import entry, quarantine, rights
+from twin_core.data import entry, quarantine, rights, trust
+from twin_core.lifecycle.trust import Level, may_write
 from twin_core.models import Batch, LabResult, QuarantinedSample
 from twin_core.web import charts, csv_files, tiles
 from twin_core.web.batch_pages import batch_page, first_sample
@@ -102,10 +103,11 @@ def batch(request: HttpRequest, number: str) -> HttpResponse:
 
 
 def _show(
-    request: HttpRequest, found: Batch, *, lab: Any = None, close: Any = None
+    request: HttpRequest, found: Batch, *, lab: Any = None, close: Any = None, stop: Any = None
 ) -> HttpResponse:
-    course, refused = Course(found), lab or close
-    page = batch_page(course, request.user, _dialogs(course, request.user, lab, close))
+    course, refused = Course(found), lab or close or stop
+    dialogs = [*_dialogs(course, request.user, lab, close), *_stop(course, request.user, stop)]
+    page = batch_page(course, request.user, dialogs)
     in_background = request.headers.get("X-Background") == "1"
     template = "web/_batch_parts.html" if in_background else "web/batch.html"
     crumbs = [("Batches", reverse("web:batches")), (found.number, "")]
@@ -144,6 +146,46 @@ def _dialogs(course: Course, person: Any, lab: Any, close: Any) -> list[SigningD
             )
         )
     return made
+
+
+def _stop(course: Course, person: Any, form: Any) -> list[SigningDialog]:
+    """Return the dialog that stops writing, where there is writing to stop."""
+    equipment = course.batch.equipment
+    if not (may_write(equipment.trust) and rights.may(person, "stop writing")):
+        return []
+    return [
+        dialog(
+            "stop",
+            title=f"Stop writing to {equipment.tag}",
+            action=reverse("web:stop", args=[course.batch.number]),
+            statement="From now on the write gate refuses every order for this asset. Advice goes "
+            "on. Only a signed step lets it write again.",
+            form=form or ReasonForm(),
+            person=person,
+            submit_label="Stop writing",
+            is_danger=True,
+        )
+    ]
+
+
+@require_POST
+def stop(request: HttpRequest, number: str) -> HttpResponse:
+    """Stop writing to the batch's asset at once."""
+    person: Any = request.user
+    rights.require(person, "stop writing")
+    found = batch_of(number)
+    form = ReasonForm(request.POST)
+    made = attempt(
+        request,
+        form,
+        lambda given: trust.lower_trust(found.equipment, Level.ADVISE, actor=person, **given),
+        thing="twin_core.equipment",
+        stream=f"equipment/{found.equipment.tag}",
+    )
+    if made is None:
+        return _show(request, found, stop=form)
+    messages.success(request, f"Nothing is written to {made.tag} any more.")
+    return redirect("web:batch", number)
 
 
 @require_POST

@@ -47,7 +47,12 @@ def charts(course: Course) -> list[Chart]:
 
 def chart(course: Course, group: Group) -> Chart:
     """Return one chart; its ``series`` are empty where nothing was measured or forecast."""
-    series = [one for at, tag in enumerate(group.tags, 1) for one in series_of(course, tag, at)]
+    is_only = sum(any(True for _ in series_of(course, tag, 0)) for tag in group.tags) == 1
+    series = [
+        one
+        for at, tag in enumerate(group.tags, 1)
+        for one in series_of(course, tag, at, is_only=is_only)
+    ]
     return {
         "id": f"chart-{group.key}",
         "title": group.title,
@@ -63,13 +68,16 @@ def chart(course: Course, group: Group) -> Chart:
     }
 
 
-def series_of(course: Course, tag: str, colour: int) -> Iterator[dict[str, Any]]:
-    """Yield the series of one tag that have points."""
+def series_of(
+    course: Course, tag: str, colour: int, *, is_only: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Yield the series of one tag that have points; ``is_only``: the chart's title names it."""
     words = tag_words(tag)
+    forecast, laboratory = "forecast with 90 % band", "laboratory"
     kinds: list[tuple[str, str, str, Any]] = [
-        ("forecast", "band", f"{words}, forecast with 90 % band", band(course.rows, tag)),
+        ("forecast", "band", _label(words, forecast, is_only), band(course.rows, tag)),
         ("online", "line", words, [list(point) for point in course.online.line(tag)]),
-        ("lab", "points", f"{words}, laboratory", course.measured().get(tag, [])),
+        ("lab", "points", _label(words, laboratory, is_only), course.measured().get(tag, [])),
     ]
     for key, kind, label, points in kinds:
         if points:
@@ -78,6 +86,10 @@ def series_of(course: Course, tag: str, colour: int) -> Iterator[dict[str, Any]]
                 one |= {"dashed": True, "stepped": True}
                 points = [*points, [float(course.now_h), points[-1][1]]]
             yield one | {"points": [list(point) for point in points]}
+
+
+def _label(words: str, what: str, is_only: bool) -> str:
+    return what.capitalize() if is_only else f"{words}, {what}"
 
 
 def is_held(tag: str) -> bool:

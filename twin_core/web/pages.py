@@ -179,9 +179,10 @@ class BatchPage:
     model_href: str = ""
     trail_href: str = ""
     csv_href: str = ""
-    dialogs: Sequence[SigningDialog] = ()  # ids: lab, close
+    dialogs: Sequence[SigningDialog] = ()  # ids: lab, close, stop
     can_enter: bool = False
     can_close: bool = False
+    can_stop: bool = False
     is_live: bool = False
     states: Sequence[StateRow] = ()
     problems: Sequence[str] = ()  # files and segments that are not what was signed or sealed

@@ -113,16 +113,14 @@ def expiry(found: Recommendation, course: Course) -> dict[str, Any]:
 
 
 def move(found: Recommendation, told: dict[str, Any]) -> Move:
-    allowed = told.get("allowed")
+    allowed, unit = told.get("allowed"), unit_shown(found.unit)
     return Move(
         words=tag_words(found.tag),
         unit=found.unit,
         now=found.current_value or None,
         advised=found.value,
         at_h=float(found.value) if found.tag == HARVEST else None,
-        allowed=f"{short(allowed[0])} to {short(allowed[1])} {unit_shown(found.unit)}"
-        if allowed
-        else "",
+        allowed=f"{short(allowed[0])} to {short(allowed[1])} {unit}" if allowed else "",
     )
 
 

@@ -19,6 +19,7 @@ urlpatterns = [
     path("batches/<slug:number>/", batch_views.batch, name="batch"),
     path("batches/<slug:number>/enter/", batch_views.enter, name="enter"),
     path("batches/<slug:number>/close/", batch_views.close, name="close"),
+    path("batches/<slug:number>/stop/", batch_views.stop, name="stop"),
     path("batches/<slug:number>/results/<uuid:pk>/", batch_views.correct, name="correct"),
     path("batches/<slug:number>/quarantine/<uuid:pk>/", batch_views.release, name="release"),
     path("batches/<slug:number>/laboratory.csv", batch_views.results_csv, name="results_csv"),

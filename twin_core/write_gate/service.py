@@ -234,11 +234,9 @@ def _judge(write: SetpointWrite, held: float | None, point: WritePoint) -> Setpo
 def _end(
     write: SetpointWrite, action: str, *, reason: str, held: float | None = None
 ) -> SetpointWrite:
-    write = (
-        SetpointWrite.objects.select_for_update(of=("self",))
-        .select_related("recommendation__batch__equipment", "record")
-        .get(pk=write.pk)
-    )
+    SetpointWrite.objects.select_for_update().get(pk=write.pk)  # locked first, joined then
+    rows = SetpointWrite.objects.select_related("recommendation__batch__equipment", "record")
+    write = rows.get(pk=write.pk)
     before = write.state_fields()
     write.state, write.reason = lifecycle.advance(State(write.state), action), reason[:500]
     if held is not None:

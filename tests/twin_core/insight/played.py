@@ -50,9 +50,7 @@ def site() -> factories.Site:
     )
 
 
-def play(
-    made: factories.Site, *, until_h: float = LAST_H, laboratory_until_h: float = LAST_H
-) -> Batch:
+def play(made: factories.Site, *, until_h: float = LAST_H) -> Batch:
     """Return a running batch that has come to ``until_h`` of the culture."""
     unit = made.equipment["BR-201"]
     row = batches.start(
@@ -64,7 +62,7 @@ def play(
         reason="the plant reports a running batch",
     )
     for sample in culture().samples:
-        if sample.source == "lab" and sample.received_h <= min(until_h, laboratory_until_h):
+        if sample.source == "lab" and sample.received_h <= until_h:
             laboratory.receive(
                 row,
                 tag=sample.tag,
@@ -157,7 +155,7 @@ def expire_lease(identity: int) -> None:
 
 
 def contents() -> list[str]:
-    """Compute the newest estimate and forecast again from the stored input; return their digests."""
+    """Compute the newest estimate and forecast again from the stored input; give digests."""
     found = newest_forecast().estimate
     version = templates.activate(found.model_version)
     document = audit.decode(audit.get_blob(found.inputs))
@@ -168,7 +166,7 @@ def contents() -> list[str]:
     return [hashlib.sha256(audit.encode(one)).hexdigest() for one in told]
 
 
-def samples_kept_until(row: Batch, *, hours: float) -> None:
+def clock_goes_on_to(row: Batch, *, hours: float) -> None:
     """Let the plant's clock go on while the laboratory tells nothing."""
     JournalSample.objects.create(
         batch=row,

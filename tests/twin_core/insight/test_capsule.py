@@ -39,7 +39,8 @@ def swapped(told: dict, old: str, content: bytes) -> None:
     told.update(renamed)
 
 
-@pytest.mark.requirement("URS-REC-011")
+@pytest.mark.requirement("URS-REC-009")
+@pytest.mark.requirement("URS-REC-009")
 def test_a_capsule_reproduces_to_the_same_bytes(made):
     result = reproduction.reproduce(made.text)
     assert result.difference is None
@@ -47,7 +48,7 @@ def test_a_capsule_reproduces_to_the_same_bytes(made):
     assert result.digest == made.digest
 
 
-@pytest.mark.requirement("URS-REC-011")
+@pytest.mark.requirement("URS-REC-009")
 def test_the_command_reproduces_in_a_process_without_a_database(made, tmp_path):
     path = tmp_path / "decision.json"
     path.write_bytes(made.text)
@@ -80,7 +81,7 @@ def _other_format(told: dict) -> None:
     told["capsule"] = 2
 
 
-@pytest.mark.requirement("URS-REC-011")
+@pytest.mark.requirement("URS-REC-009")
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -100,7 +101,8 @@ def test_a_file_that_is_no_capsule_is_refused():
         reproduction.reproduce(b'{"capsule": 1}')
 
 
-@pytest.mark.requirement("URS-REC-011")
+@pytest.mark.requirement("URS-REC-009")
+@pytest.mark.requirement("URS-REC-009")
 def test_one_changed_laboratory_value_is_named_by_what_follows_from_it(made):
     told = audit.decode(made.text)
     old = told["estimate"]["inputs"]
@@ -112,7 +114,8 @@ def test_one_changed_laboratory_value_is_named_by_what_follows_from_it(made):
     assert result.difference.part == "estimate"
 
 
-@pytest.mark.requirement("URS-REC-011")
+@pytest.mark.requirement("URS-REC-009")
+@pytest.mark.requirement("URS-REC-009")
 def test_one_changed_digit_of_the_evidence_is_named_by_its_path(made):
     told = audit.decode(made.text)
     old = told["recommendation"]["content"]
@@ -127,7 +130,8 @@ def test_one_changed_digit_of_the_evidence_is_named_by_its_path(made):
     )
 
 
-@pytest.mark.requirement("URS-REC-011")
+@pytest.mark.requirement("URS-REC-009")
+@pytest.mark.requirement("URS-REC-009")
 def test_an_ended_decision_gets_one_capsule_on_record(forecast, monkeypatch):
     advised = played.advised(forecast)
     assert capsules.ask_for_ended() == 0

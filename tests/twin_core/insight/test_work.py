@@ -36,11 +36,8 @@ def content_of(name: str, batch) -> dict[str, str]:
 def made(name: str) -> tuple[int, int, list[str]]:
     """Return how many rows and records of a kind there are, and what was asked for next."""
     nexts = OutboxTask.objects.filter(name__in=["forecast", "recommend", "write"])
-    return (
-        ROWS[name].objects.count(),
-        records(KINDS[name]),
-        sorted(nexts.values_list("key", flat=True)),
-    )
+    keys = sorted(nexts.values_list("key", flat=True))
+    return ROWS[name].objects.count(), records(KINDS[name]), keys
 
 
 @pytest.mark.requirement("URS-REC-008")
@@ -79,9 +76,7 @@ def test_a_worker_killed_before_its_effect_leaves_nothing_and_the_next_one_does_
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(
-            audit, "append", killed
-        )  # the last moment: the result is there, its record not
+        patch.setattr(audit, "append", killed)  # the result is there, its record not
         tasks.work(identity)
     assert made(name)[:2] == (0, 0)
     assert audit.Record.objects.count() == before

@@ -78,9 +78,9 @@ def test_the_rights_are_those_of_the_pages_and_refusals_are_recorded(desk, who):
     held = quarantine.put(
         desk.batch.equipment, batch=desk.batch, tag="ph", reason="value is nan", content={"a": "b"}
     )
-    result = LabResult.objects.filter(batch=desk.batch).first()
+    result = LabResult.objects.filter(batch=desk.batch)[0]
     why = {"reason": "because"}
-    acts = {
+    acts: dict[str, dict] = {
         "/api/batches/": why | {"equipment": "BR-201", "plant_batch": "P"},
         f"/api/batches/{desk.batch.number}/close/": why,
         f"/api/batches/{desk.batch.number}/results/": VALUE,
@@ -95,7 +95,7 @@ def test_the_rights_are_those_of_the_pages_and_refusals_are_recorded(desk, who):
 
 
 @pytest.mark.requirement("URS-WEB-005")
-@pytest.mark.requirement("URS-SIG-004")
+@pytest.mark.requirement("URS-SIG-003")
 def test_a_recommendation_is_read_with_its_view_and_signed_with_its_digest(desk):
     path = f"/api/recommendations/{desk.feed.pk}/"
     told = desk.client("reviewer").get(path).json()
@@ -130,7 +130,7 @@ def test_a_recommendation_is_asked_about_answered_and_rejected(desk):
     assert Recommendation.objects.get(pk=desk.feed.pk).state == "rejected"
 
 
-@pytest.mark.requirement("URS-SIG-002")
+@pytest.mark.requirement("URS-SIG-001")
 def test_a_wrong_password_signs_nothing_and_says_what_to_do(desk):
     path = f"/api/recommendations/{desk.feed.pk}/approve/"
     told = problem(

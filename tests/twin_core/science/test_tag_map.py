@@ -16,6 +16,7 @@ def parse(text):
     return parse_tag_map(text.encode(), name="X.tags.yaml")
 
 
+@pytest.mark.requirement("URS-CON-007")
 @pytest.mark.requirement("URS-PLT-003")
 def test_a_shipped_tag_map_is_valid_and_carries_the_digest_of_its_bytes():
     for path in sorted(FOLDER.glob("*.tags.yaml")):
@@ -38,6 +39,7 @@ def test_the_map_of_br_201_fits_the_card_of_its_plant():
     assert writable == {"feed.rate", "temperature.setpoint"}
 
 
+@pytest.mark.requirement("URS-CON-007")
 @pytest.mark.requirement("URS-PLT-009")
 def test_the_map_of_the_recorded_culture_has_nothing_to_write_to():
     tag_map = parse_tag_map((FOLDER / "BR-101.tags.yaml").read_bytes(), name="BR-101")
@@ -67,6 +69,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.requirement("URS-CON-007")
 @pytest.mark.requirement("URS-PLT-003")
 @pytest.mark.parametrize(("old", "new", "message"), WRONG)
 def test_a_wrong_tag_map_is_refused_with_file_line_and_key(old, new, message):

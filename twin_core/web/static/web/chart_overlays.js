@@ -15,6 +15,17 @@ function line(context, x1, y1, x2, y2) {
   context.stroke();
 }
 
+function words(ctx, text, x, y, ratio, token) {
+  ctx.save();
+  ctx.setLineDash([]);
+  ctx.lineJoin = "round";
+  ctx.lineWidth = 4 * ratio; // a rim, so that lines and points below do not cross the letters
+  ctx.strokeStyle = token("--surface");
+  ctx.strokeText(text, x, y);
+  ctx.restore();
+  ctx.fillText(text, x, y);
+}
+
 function inside(u, action) {
   const { ctx, bbox } = u;
   ctx.save();
@@ -33,7 +44,7 @@ function drawLimits(u, ctx, box, ratio, spec, token) {
     line(ctx, box.left, y, box.left + box.width, y);
     ctx.textAlign = "left";
     ctx.textBaseline = y - box.top < 16 * ratio ? "top" : "bottom";
-    ctx.fillText(limit.label, box.left + 6 * ratio, y + (ctx.textBaseline === "top" ? 3 : -3) * ratio);
+    words(ctx, limit.label, box.left + 6 * ratio, y + (ctx.textBaseline === "top" ? 3 : -3) * ratio, ratio, token);
   }
 }
 
@@ -71,7 +82,7 @@ function drawNow(u, ctx, box, ratio, spec, token) {
   const isRight = x + width + 8 * ratio > box.left + box.width;
   ctx.textAlign = isRight ? "right" : "left";
   ctx.textBaseline = "bottom";
-  ctx.fillText("now", x + (isRight ? -4 : 4) * ratio, box.top + box.height - 3 * ratio);
+  words(ctx, "now", x + (isRight ? -4 : 4) * ratio, box.top + box.height - 3 * ratio, ratio, token);
 }
 
 export function addOverlays(spec, token) {
