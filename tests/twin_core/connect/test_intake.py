@@ -223,7 +223,8 @@ def test_a_batch_begins_goes_over_to_the_next_and_ends_with_the_plants(intake, a
 def test_a_window_given_again_after_the_store_was_away_is_stored_once(
     intake, at, monkeypatch, broken
 ):
-    made = window(at, ("ph", 7.0, "good", 1), results=[result(1), result(2, sampled_h=12.0, received_h=14.0)])
+    results = [result(1), result(2, sampled_h=12.0, received_h=14.0)]
+    made = window(at, ("ph", 7.0, "good", 1), results=results)
     with monkeypatch.context() as patch:
         if broken == "samples":
             patch.setattr(intake, "_tell", store_away)
