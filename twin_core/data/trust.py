@@ -11,6 +11,7 @@ from twin_core.lifecycle.table import TransitionRefused
 from twin_core.lifecycle.trust import Level
 from twin_core.models import Equipment
 
+LOWERED = "twin_core.equipment.trust_lowered"
 SIGNING_ROLES = (audit.Role.QA_REVIEWER, audit.Role.QA_APPROVER)
 
 
@@ -104,7 +105,7 @@ def lower_trust(equipment: Equipment, to: str, *, actor: Any, reason: str) -> Eq
     equipment.trust = lifecycle.advance(Level(equipment.trust), f"lower to {to}")
     record = audit.append(
         stream=_stream(equipment),
-        kind="twin_core.equipment.trust_lowered",
+        kind=LOWERED,
         actor=actor,
         subject=equipment,
         old=before,

@@ -60,9 +60,16 @@ class SetUp:
         return [self.bring(plan) for plan in self.plans]
 
     def bring(self, plan: Plan) -> Equipment:
+        """Bring one asset to its level, unless a person has lowered it: that stays."""
         equipment = self.entered(plan)
-        if configuration.refusals(equipment):
+        if not equipment.configuration.exists():
             self.configure(equipment, plan)
+        if equipment.record.kind == trust.LOWERED:
+            self.say(f"{plan.tag}: its trust was lowered, it stays at {equipment.trust}")
+            return equipment
+        if found := configuration.refusals(equipment):  # changed since: for people to look at
+            self.say(f"{plan.tag}: {'; '.join(found)}")
+            return equipment
         signers = iter(plan.trusted_by)
         while ORDER.index(Level(equipment.trust)) < ORDER.index(plan.trust):
             equipment = self.step(equipment, next(signers))

@@ -23,7 +23,19 @@ from twin_core.supervisor.status import State
 
 AS_ROOT = os.geteuid() == 0
 PATIENCE = 120.0  # seconds after which a test gives up; nothing is measured by it
-EVERYTHING = ["postgres", "valkey", "sealer", "web"]
+EVERYTHING = [
+    *("postgres", "valkey", "sealer", "web"),
+    *("relay", "worker", "connector", "gate", "tracking"),
+]
+ROLES_OF = {
+    "sealer": {"twin_sealer"},
+    "web": {"twin_application"},
+    "relay": {"twin_application"},
+    "worker": {"twin_application"},
+    "connector": {"twin_application"},
+    "gate": {"twin_gate"},
+    "tracking": {"twin_application", "twin_mlflow"},
+}
 
 
 def eventually(condition) -> None:
@@ -164,16 +176,17 @@ def test_each_child_holds_the_address_of_its_own_role_alone():
     person = Person(fresh_folder())
     supervising = person.supervise()
     try:
-        roles = {"sealer": "twin_sealer", "web": "twin_application"}
-        for name, role in roles.items():
+        for name, roles in ROLES_OF.items():
             environment = Path(f"/proc/{person.pids()[name]}/environ").read_text().split("\0")
             addresses = [each for each in environment if "postgresql://" in each]
-            assert [each.split(":")[1].strip("/") for each in addresses] == [role]
+            assert {each.split(":")[1].strip("/") for each in addresses} == roles
             assert f"TWIN_PROCESS={name}" in environment
             assert f"TWIN_PUBLIC_URL={person.folder.address.read_text().strip()}" in environment
         files = [path for path in person.folder.path.rglob("*") if path.is_file()]
         ours = [path for path in files if person.folder.services not in path.parents]
-        assert {stat.S_IMODE(path.stat().st_mode) for path in ours} == {0o600}
+        public = {path for path in ours if path.name.endswith(".cert.pem")}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in set(ours) - public} == {0o600}
+        assert any(path.name == "gate.key.pem" for path in ours)
     finally:
         assert stop(supervising) == 0
 
@@ -282,14 +295,16 @@ def test_a_taken_port_is_passed_over_and_a_wanted_one_is_refused():
 @pytest.mark.requirement("URS-SVC-001")
 def test_demo_check_says_honestly_what_there_is():
     person = Person(fresh_folder())
+    person.environment["TWIN_DEMO_CHECK_S"] = "1"  # too short for the loop: the zeros are told
     done = person.run("demo_check")
     line = json.loads(done.stdout.splitlines()[-1])
     assert list(line) == [
         *("records", "sealed", "forecasts", "recommendations", "signatures"),
         *("writes_confirmed", "ledger_ok", "export_ok", "seconds"),
     ]
-    assert line["records"] == line["sealed"]
+    assert 0 < line["records"] <= line["sealed"]  # others write on while it counts
     assert line["ledger_ok"] is True
-    met = all(value for name, value in line.items() if name != "seconds")
-    assert done.returncode == (0 if met else 1)
+    assert line["export_ok"] is True
+    assert line["writes_confirmed"] == 0
+    assert done.returncode == 1
     assert person.folder.env.exists()
