@@ -9,6 +9,7 @@ from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 
 TIMEOUT = 5.0  # seconds for any one answer
+SESSION_MS = 600_000  # a server forgets a session that was cut off after this
 
 
 @asynccontextmanager
@@ -23,6 +24,7 @@ async def session(
     client = Client(endpoint, timeout=TIMEOUT)
     client.application_uri = f"urn:pharma-digital-twin:{name}"
     client.name = f"twin {name}"
+    client.session_timeout = SESSION_MS
     await client.set_security(
         SecurityPolicyBasic256Sha256,
         certificate=str(certificates / f"{name}.cert.pem"),

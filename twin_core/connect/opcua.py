@@ -58,6 +58,7 @@ class Subscription:
         self._tags: dict[Any, str] = {}
         self._unit_tags: dict[Any, str] = {}
         self._met: set[str] = set()
+        self._ended = ""
 
     async def windows(self) -> AsyncIterator[Window]:
         """Yield windows while the link holds; raises OSError or ua.UaError when it breaks."""
@@ -72,6 +73,8 @@ class Subscription:
             while True:
                 await asyncio.sleep(self.every_s)
                 await client.check_connection()
+                if self._ended:
+                    raise ConnectionError(f"the plant ended the subscription: {self._ended}")
                 yield await self._take(node)
 
     async def _subscribe(self, client: Client, node: Any) -> None:
@@ -109,6 +112,10 @@ class Subscription:
         self._met.add(tag)
         quality = opcua.quality_of(told.StatusCode)
         self._window.changes.append(Change(tag, value, quality, at, is_first))
+
+    def status_change_notification(self, status: Any) -> None:
+        """The server has ended or changed the subscription (called by the client library)."""
+        self._ended = str(status)
 
     async def _take(self, node: Any) -> Window:
         """Return what came since the last look, with the laboratory caught up."""

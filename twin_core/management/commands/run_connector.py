@@ -1,6 +1,7 @@
 """Follow the plants of all assets until stopped."""
 
 import asyncio
+import logging
 import signal
 from typing import Any
 
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--asset", action="append", help="follow only this asset; repeatable")
 
     def handle(self, **options: Any) -> None:
+        logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # breaks are told by the follower
         asyncio.run(self.follow(options["asset"]))
 
     async def follow(self, only: list[str] | None) -> None:

@@ -1,13 +1,15 @@
 """Carry signed orders to the plants until stopped."""
 
+import logging
 import signal
 import time
 from typing import Any
 
+import psycopg
 import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from audit import api as audit
 from twin_core import outbox
@@ -18,6 +20,7 @@ from twin_core.models import Equipment, OutboxTask, Recommendation
 from twin_core.write_gate import service
 from twin_core.write_gate.link import OpcUaLink
 
+AWAY = (OperationalError, InterfaceError, psycopg.OperationalError)  # the record store
 log = structlog.get_logger("gate")
 LOOK_S = 0.5  # seconds between two looks when nothing wakes the gate
 SETTLE_S = 2.0  # seconds between two readings of an unsettled write
@@ -28,6 +31,7 @@ class Command(BaseCommand):
     stopped = False
 
     def handle(self, **options: Any) -> None:
+        logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # breaks are told by the link
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.stop)
         self.links: dict[str, OpcUaLink] = {}
@@ -36,7 +40,7 @@ class Command(BaseCommand):
             try:
                 with audit.acting(audit.process_actor()):
                     self.work()
-            except OperationalError as error:  # the record store went away: no record, no act
+            except AWAY as error:  # no record, no act
                 log.warning("record store unavailable", error=str(error))
                 connection.close()
                 time.sleep(0.5)
@@ -103,6 +107,10 @@ class Command(BaseCommand):
                         service.settle(write, link)
                     except service.LinkLost as error:
                         log.warning("not settled yet", write=str(write), error=str(error))
+                    except AWAY:
+                        raise
+                    except Exception:  # one write that cannot be settled holds up no other
+                        log.exception("cannot be settled", write=str(write))
 
     def carry_out(self, task: OutboxTask) -> None:
         """Carry out one order; what has to wait is given back."""
@@ -117,6 +125,11 @@ class Command(BaseCommand):
             outbox.give_back(task)
         except outbox.Overtaken as error:
             log.warning("overtaken", order=str(task), error=str(error))
+        except AWAY:
+            raise
+        except Exception as error:  # kept with its input, tried again, then parked for a person
+            log.exception("order failed", order=str(task))
+            outbox.fail(task, f"{type(error).__name__}: {error}")
 
 
 class NoLink:

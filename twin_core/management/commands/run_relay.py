@@ -4,9 +4,10 @@ import signal
 import time
 from typing import Any
 
+import psycopg
 import structlog
 from django.core.management.base import BaseCommand
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from kombu.exceptions import OperationalError as QueueError
 
 from audit import api as audit
@@ -15,6 +16,7 @@ from twin_core.config.celery import app
 from twin_core.insight import capsules, recommendations
 from twin_core.tasks import work
 
+AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, QueueError)
 log = structlog.get_logger("relay")
 PATIENCE = 1.0  # seconds between two looks when nothing wakes the relay
 EXPIRE_S = 2.0  # seconds between two looks for advice that nobody signed or wrote in time
@@ -33,7 +35,7 @@ class Command(BaseCommand):
         while not self.stopped:
             try:
                 self.listen()
-            except (OperationalError, QueueError) as error:  # database or queue went away
+            except AWAY as error:  # database or queue went away
                 log.warning("waiting for services", error=str(error))
                 connection.close()
                 time.sleep(0.5)
