@@ -33,6 +33,7 @@ def reader(rf):
     def ask(view, *arguments):
         request = rf.get("/")
         request.user = audit.User(username="reader", printed_name="A. Reader")
+        request.session = {}
         return view(request, *arguments)
 
     return ask
