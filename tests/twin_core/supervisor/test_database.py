@@ -93,16 +93,14 @@ def test_initialising_twice_changes_nothing(services, ledger_db, as_role):
 @pytest.mark.requirement("URS-SVC-003")
 def test_a_change_of_the_schema_is_noted(as_role):
     owner = as_role("owner")
-    owner.execute(
-        "CREATE TABLE noted (tag text, kind text, what text);"
-        "CREATE OR REPLACE FUNCTION public.ledger_note_ddl(text, text, text) RETURNS void "
-        "LANGUAGE sql AS 'INSERT INTO public.noted VALUES ($1, $2, $3)'"
-    )
     owner.execute("CREATE TABLE probe (x int)")
     owner.execute("ALTER TABLE probe ADD COLUMN y int")
     owner.execute("GRANT SELECT ON probe TO twin_auditor")
     owner.execute("DROP TABLE probe")
-    noted = owner.execute("SELECT tag, kind, what FROM noted").fetchall()
+    noted = owner.execute(
+        "SELECT payload::jsonb #>> '{data,tag}', payload::jsonb #>> '{data,object_type}', "
+        "payload::jsonb #>> '{data,object}' FROM audit_record WHERE kind = 'audit.schema.changed'"
+    ).fetchall()
     assert ("CREATE TABLE", "table", "public.probe") in noted
     assert ("ALTER TABLE", "table", "public.probe") in noted
     assert ("GRANT", "TABLE", "") in noted
