@@ -1,7 +1,7 @@
 """From what a plant said to the journal, the laboratory's results and the quarantine."""
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from audit import api as audit
 from twin_core.connect.opcua import Change, Window
+from twin_core.connect.timeline import Timeline
 from twin_core.data import assets, batches, laboratory, quarantine, samples, segments
 from twin_core.data.harmonise import NotUsable, Reading, Sample, harmonise
 from twin_core.models import Batch, Equipment, QuarantinedSample, TagStatus
@@ -29,8 +30,9 @@ class Intake:
         self.equipment, self.map, self.is_simulated = equipment, tag_map, is_simulated
         self.tags = dict(tag_map.tags) | readback_tags(tag_map)
         self.last: dict[str, datetime] = {}
-        self.units: dict[str, str] = {}
-        self.process: list[tuple[datetime, float]] = []
+        self.timeline = Timeline()
+        self.standing: dict[str, Change] = {}  # what the controller holds, by read-back
+        self.batch: Batch | None = None  # the one that ``last`` speaks of
 
     def take(self, window: Window, *, now: datetime | None = None) -> Batch | None:
         """Store everything that came, and return the batch it belongs to.
@@ -40,7 +42,8 @@ class Intake:
         """
         now = now or timezone.now()
         batch = self._batch(window, now)
-        self.process = sorted({*self.process[-200:], *window.process.items()})
+        self._begin(batch, window)
+        self.timeline.add((at, h) for at, h in window.process.items() if is_process_time(h))
         good, refused, last = self._sort(window, now)
         if batch is None:
             refused += [(s.tag, "no batch is running", told(s)) for s in good]
@@ -60,6 +63,29 @@ class Intake:
             segments.seal(batch)
             batches.close(batch, reason=f"the plant reports the batch {window.batch_state}")
         return batch
+
+    def _begin(self, batch: Batch | None, window: Window) -> None:
+        """Know what is stored of a batch that this process sees for the first time.
+
+        A set point that stays over the change of batch is told by the plant no second time: what
+        it stands at is taken as the first value of the new batch.
+        """
+        if batch is None or batch == self.batch:
+            return
+        stored = samples.newest(batch)
+        self.last |= {tag: at for tag, (at, _) in stored.items()}
+        if CLOCK in stored:
+            self.timeline.add([stored[CLOCK]])
+        told = {change.tag for change in window.changes}
+        clock = [(h, at) for at, h in window.process.items() if is_process_time(h)]
+        if not stored and clock:
+            _, begun = min(clock)
+            window.changes += [
+                replace(change, source_time=begun, is_first=True)
+                for tag, change in self.standing.items()
+                if tag not in told
+            ]
+        self.batch = batch
 
     def _batch(self, window: Window, now: datetime) -> Batch | None:
         """Follow the plant's batch: start a new one, close the one that it has left."""
@@ -91,6 +117,8 @@ class Intake:
             if change.is_first and change.source_time == last.get(change.tag):
                 continue
             reading = self._reading(change, window.units)
+            if change.tag not in self.map.tags:
+                self.standing[change.tag] = change
             try:
                 tag = self.tags[change.tag]
                 if len(window.units.get(change.tag, ())) > 1:
@@ -120,13 +148,19 @@ class Intake:
             unit=unit,
             quality=change.quality,
             source_time=change.source_time,
-            process_h=self._process_h(change.source_time),
+            process_h=self._process_h(change),
         )
 
-    def _process_h(self, at: datetime) -> float:
-        """Return the plant's process time when the value was taken."""
-        place = bisect_right(self.process, (at, float("inf")))
-        return float(self.process[place - 1][1]) if place else 0.0
+    def _process_h(self, change: Change) -> float:
+        """Return the plant's process time when the value was taken, nan where nobody can tell.
+
+        A value that stood there before anything was known of the plant's clock counts from the
+        first hour that is known.
+        """
+        hours = self.timeline.hours(change.source_time)
+        if hours is None and change.is_first:
+            hours = self.timeline.first_after(change.source_time)
+        return float("nan") if hours is None else hours
 
     def _quarantine(self, batch: Batch | None, refused: Iterable[Refusal]) -> None:
         """Keep what may not be used: one entry for each tag and reason in a window."""
@@ -160,7 +194,7 @@ class Intake:
                     "unit": self.tags[tag].unit,
                     "quality": change.quality if fits else "bad",
                     "source_time": change.source_time,
-                    "process_h": self._process_h(change.source_time),
+                    "process_h": self.timeline.hours(change.source_time),
                     "received_at": datetime.now(UTC),
                 },
             )

@@ -97,9 +97,9 @@ def _number(value: Any) -> float:
 def _check_order(reading: Reading, *, now: datetime, last: datetime | None) -> None:
     if reading.source_time > now + FUTURE:
         raise NotUsable("source time lies in the future")
-    if not (math.isfinite(reading.process_h) and reading.process_h >= 0):
-        raise NotUsable(f"process time is {reading.process_h}")
     if last is not None and reading.source_time == last:
         raise NotUsable("duplicate: the same source time again")
     if last is not None and reading.source_time < last:
         raise NotUsable("out of order: older than the last accepted sample")
+    if not (math.isfinite(reading.process_h) and reading.process_h >= 0):
+        raise NotUsable(f"process time is {reading.process_h}")

@@ -11,6 +11,7 @@ from audit import api as audit
 from twin_core.connect import intake as intake_module
 from twin_core.connect.intake import CLOCK, Intake
 from twin_core.connect.opcua import Change, Window
+from twin_core.connect.timeline import Timeline
 from twin_core.data import clock, limits, segments
 from twin_core.models import (
     Batch,
@@ -79,7 +80,7 @@ def test_samples_are_kept_with_source_time_and_process_time(intake, at):
     row = JournalSample.objects.get(tag="temperature")
     assert (row.batch, row.value, row.unit, row.quality) == (batch, 36.8, "degC", "good")
     assert row.source_time == at(11)
-    assert float(row.process_h) == 5.0  # of the last process time before it
+    assert float(row.process_h) == 5.5  # a fifth of the way between two that the plant told
     assert batch.is_simulated
     assert float(clock.process_now(batch)) == 22.5
 
@@ -241,3 +242,77 @@ def test_a_window_given_again_after_the_store_was_away_is_stored_once(
 
 def store_away(*_, **__):
     raise OperationalError("the connection was closed")
+
+
+def first(tag, value, at):
+    return Change(tag, value, "good", at, is_first=True)
+
+
+def points_of(batch, tag):
+    """Return (process hour, value) of everything that is stored of a tag."""
+    segments.seal(batch)
+    return [
+        (point.process_h, point.value)
+        for segment in batch.segments.filter(tag=tag).order_by("from_h", "id")
+        for point in segments.read(segment)
+    ]
+
+
+FEED = {**UNITS, "feed.rate": {"mL/h"}}
+
+
+@pytest.mark.requirement("URS-CON-005")
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_connector_that_was_killed_takes_nothing_twice_and_dates_nothing_back(
+    asset, intake, at, sealed
+):
+    made = window(at, units=FEED)
+    made.changes = [first("feed.rate", 2.5, at(-3000)), first("ph", 7.0, at(10))]
+    batch = intake.take(made)
+    if sealed:
+        segments.seal(batch)
+    reborn = Intake(asset, intake.map, is_simulated=True)
+    later = window(at, units=FEED)
+    later.process = {at(52): 26.0}
+    later.changes = [
+        first("feed.rate", 2.5, at(-3000)),  # what still stands, with the time it was set
+        first("ph", 7.1, at(51)),
+    ]
+    assert reborn.take(later) == batch
+    assert points_of(batch, "feed.rate") == [(0.0, 2.5)]
+    ((_, known), (hours, told)) = points_of(batch, "ph")
+    assert (known, told) == (7.0, 7.1)
+    assert 22.5 < hours < 26.0
+    assert quarantined() == []
+
+
+@pytest.mark.requirement("URS-CON-001")
+def test_what_stood_before_anything_was_known_counts_from_the_first_known_hour(intake, at):
+    late = window(at, units=FEED)
+    late.process = {at(20): 50.0, at(30): 51.0}
+    late.changes = [first("feed.rate", 2.5, at(-3000)), Change("ph", 7.0, "good", at(10))]
+    batch = intake.take(late)
+    assert points_of(batch, "feed.rate") == [(50.0, 2.5)]
+    assert quarantined() == [("ph", "process time is nan", 1)]  # not the first: nobody can tell
+
+
+@pytest.mark.requirement("URS-CON-001")
+def test_a_set_point_that_stays_over_the_change_of_batch_stands_in_the_next_one_too(intake, at):
+    made = window(at, units=FEED)
+    made.changes = [first("feed.rate", 2.5, at(1))]
+    intake.take(made)
+    following = window(at, batch_id="P-2", units=FEED)
+    following.process = {at(51): 336.0, at(52): 0.0, at(53): 0.5}
+    batch = intake.take(following)
+    assert points_of(batch, "feed.rate") == [(0.0, 2.5)]
+    assert points_of(batch, CLOCK) == [(0.5, 0.5)]
+
+
+def test_process_time_runs_evenly_between_two_points_and_falls_back_with_a_new_batch(at):
+    line = Timeline()
+    line.add([(at(0), 0.0), (at(10), 5.0), (at(20), 1.0)])
+    assert [line.hours(at(s)) for s in (-1, 0, 4, 10, 15, 20, 99)] == [
+        *(None, 0.0, 2.0, 5.0),
+        *(5.0, 1.0, 1.0),
+    ]
+    assert (line.first_after(at(-1)), line.first_after(at(20))) == (0.0, None)
