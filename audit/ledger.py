@@ -2,10 +2,9 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from django.db import connection, transaction
@@ -174,15 +173,6 @@ def unsealed_count() -> int:
     last = Block.objects.order_by("-number").first()
     sealed_below = last.transaction_below if last else 0
     return Record.objects.filter(transaction__gte=sealed_below).count()
-
-
-def blocks(start: int = 0) -> Iterator[Block]:
-    """Yield blocks in order from number ``start``, in chunks."""
-    yield from Block.objects.filter(number__gte=start).order_by("number").iterator(chunk_size=500)
-
-
-def get(identity: UUID | str) -> Record:
-    return Record.objects.get(pk=identity)
 
 
 def append_alone(**facts: Any) -> Record:
