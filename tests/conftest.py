@@ -30,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--without-browser", action="store_true", help="leave the journeys in a browser out"
     )
+    parser.addoption(
+        "--campaign",
+        type=float,
+        metavar="SHARE",
+        help="inject each fault as often as the catalogue says, times SHARE, and keep the results",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -132,3 +138,15 @@ def desk(services: Any, filled: tuple[str, Any], django_db_blocker: Any) -> Iter
     with django_db_blocker.unblock(), django_on(name):
         yield filled[1].fresh(name)
     services.drop(name)
+
+
+@pytest.fixture
+def campaign(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The fault that this test injects: how often, and the judge of what was seen."""
+    from tests.faults import campaign as campaigns
+
+    ids = [str(id) for mark in request.node.iter_markers("fault") for id in mark.args]
+    share = request.config.getoption("--campaign")
+    made = campaigns.of(ids, is_full=share is not None, share=share or 1.0)
+    yield made
+    assert made.judged, f"{made.fault.id}: the test ended without saying what it saw"
