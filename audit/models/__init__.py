@@ -1,5 +1,12 @@
 """Tables of the record store and of the people who sign; their rules live in the database."""
 
+from audit.models.desk import (
+    ReviewJudgement,
+    SearchBucket,
+    SearchRow,
+    StreamScope,
+    TrailReview,
+)
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
 from audit.models.records import Blob, Block, Checkpoint, Record, Tile
 
@@ -10,9 +17,14 @@ __all__ = [
     "Credential",
     "OpenSession",
     "Record",
+    "ReviewJudgement",
     "Role",
     "RoleGrant",
+    "SearchBucket",
+    "SearchRow",
     "Signature",
+    "StreamScope",
     "Tile",
+    "TrailReview",
     "User",
 ]

@@ -113,7 +113,8 @@ def answers(environment: Environment, port: int) -> bool:
 
 
 def holds_lock(environment: Environment, port: int) -> bool:
-    """Return whether a session of the process's role holds an advisory lock: the sealer's."""
+    """Return whether a session of the process's role holds an advisory lock: the sealer's or
+    the indexer's."""
     try:
         with psycopg.connect(environment[APPLICATION], connect_timeout=2) as session:
             return bool(
@@ -128,6 +129,7 @@ def holds_lock(environment: Environment, port: int) -> bool:
 
 DEMO, DEMO_SPEED = "demo", 600  # process time over wall time, unless TWIN_DEMO_SPEED says else
 SEALER = Entry("sealer", manage("run_sealer"), "TWIN_SEALER_DATABASE_URL", ready=holds_lock)
+INDEXER = Entry("indexer", manage("run_indexer"), "TWIN_INDEXER_DATABASE_URL", ready=holds_lock)
 WEB = Entry("web", web, ready=answers)
 RELAY = Entry("relay", manage("run_relay"))
 WORKER = Entry("worker", worker, stop_signals=(signal.SIGTERM, signal.SIGQUIT))
@@ -146,7 +148,10 @@ DEMO_PLANTS = tuple(
     )
     for asset, after in (("BR-101", ""), ("BR-201", SET_UP.name))  # the twin sees its first hour
 )
-ROSTER = (SEALER, WEB, RELAY, WORKER, CONNECTOR, GATE, SET_UP, *DEMO_PLANTS, TRACKING)
+ROSTER = (
+    *(SEALER, WEB, RELAY, WORKER, CONNECTOR, GATE),
+    *(SET_UP, *DEMO_PLANTS, TRACKING, INDEXER),
+)
 
 
 def environment_of(entry: Entry, variables: Environment) -> dict[str, str]:
