@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from audit import views
+from audit.desk.urls import urlpatterns as desk
 
 app_name = "audit"
 urlpatterns = [
@@ -15,4 +16,5 @@ urlpatterns = [
         views.blob,
         name="blob",
     ),
+    *desk,
 ]

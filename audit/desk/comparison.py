@@ -11,7 +11,7 @@ from audit import canonical
 from audit.desk import indexing
 
 STORED = f"""
-SELECT {', '.join(indexing.COLUMNS)}, ARRAY(
+SELECT {", ".join(indexing.COLUMNS)}, ARRAY(
     SELECT parent FROM audit_searchedge WHERE child = sequence ORDER BY parent)
 FROM audit_searchrow WHERE sequence > %s AND sequence <= %s ORDER BY sequence
 """  # noqa: S608  the columns are ours
@@ -21,13 +21,14 @@ SELECT child FROM audit_searchedge edge WHERE NOT EXISTS (
     SELECT FROM audit_searchrow WHERE sequence = edge.child) LIMIT 1
 """
 BUCKETS = """
-SELECT number, count, recorded_from, recorded_to, kinds FROM audit_searchbucket
-EXCEPT SELECT bucket, sum(count)::integer, min(recorded_from), max(recorded_to),
-    jsonb_object_agg(kind, count)
-FROM (SELECT bucket, kind, count(*), min(recorded_at) AS recorded_from,
-        max(recorded_at) AS recorded_to
-    FROM audit_searchrow GROUP BY bucket, kind) AS counted
-GROUP BY bucket
+SELECT number, count, recorded_from, recorded_to FROM audit_searchbucket
+EXCEPT SELECT bucket, count(*)::integer, min(recorded_at), max(recorded_at)
+FROM audit_searchrow GROUP BY bucket
+"""
+KINDS = """
+SELECT coalesce(had.kind, has.kind) FROM audit_searchkind AS had
+FULL JOIN (SELECT DISTINCT kind FROM audit_searchrow) AS has ON has.kind = had.kind
+WHERE had.kind IS NULL OR has.kind IS NULL LIMIT 1
 """
 
 
@@ -60,7 +61,7 @@ def compare(progress: Callable[[int], Any] = lambda rows: None) -> IndexState:
         progress(len(told))
         if told[-1].sequence > end:
             break
-    return IndexState(rows, _waiting(end), digest.hexdigest(), _too_many(end))
+    return IndexState(rows, waiting(end), digest.hexdigest(), _too_many(end))
 
 
 def _line(row: indexing.Row) -> tuple[int, bytes]:
@@ -96,10 +97,14 @@ def _too_many(end: int) -> str | None:
         cursor.execute(BUCKETS)
         if wrong := cursor.fetchone():
             return f"the summary of bucket {wrong[0]} is not that of its rows"
+        cursor.execute(KINDS)
+        if unknown := cursor.fetchone():
+            return f"the list of kinds is not that of the rows: {unknown[0]}"
     return None
 
 
-def _waiting(end: int) -> int:
+def waiting(end: int) -> int:
+    """Return how many sealed records lie beyond sequence ``end``."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(max(first_sequence + count), 0) FROM audit_block")
         return max(0, cursor.fetchone()[0] - 1 - end)

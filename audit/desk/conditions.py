@@ -26,7 +26,7 @@ class SearchRefused(Refused):
 
     status = 400
     act = "audit.trail.search"
-    what_to_do = "Use whole words of at least three characters."
+    what_to_do = "Add a word of at least three letters or digits, or another filter."
 
 
 @dataclass(slots=True)
@@ -42,6 +42,7 @@ class Conditions:
     fresh: list[str] = field(default_factory=list)
     fresh_values: list[Any] = field(default_factory=list)
     pinned: set[UUID] | None = None
+    short: str = ""  # a word that no index knows
 
     def bear_one(self, tags: list[str]) -> None:
         """Ask for records that bear at least one of the tags."""
@@ -70,7 +71,7 @@ def words_of(text: str) -> list[str]:
 
 
 def conditions_of(filters: Any, scope: Scope) -> Conditions:
-    """Return what ``filters`` (audit.trail.Filters) ask for within a scope. Raises SearchRefused."""
+    """Return what ``filters`` (audit.trail.Filters) ask for in a scope. Raises SearchRefused."""
     made = Conditions()
     if scope.is_limited:
         made.bear_one(scope.tags())
@@ -84,6 +85,8 @@ def conditions_of(filters: Any, scope: Scope) -> Conditions:
     _within_time(made, filters)
     _with_words(made, filters.text or "", "words", "desk_words(told)")
     _with_words(made, filters.reason or "", "reason", "desk_fold(told ->> 'reason')")
+    if made.short and made.pinned is None and not any("&&" in x or "(" in x for x in made.found):
+        raise SearchRefused(f"“{made.short}” alone is too short to be searched for")
     return made
 
 
@@ -98,7 +101,7 @@ def _of_kind(made: Conditions, beginning: str) -> None:
 def kinds() -> list[str]:
     """Return every kind that the index holds."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT DISTINCT jsonb_object_keys(kinds) FROM audit_searchbucket")
+        cursor.execute("SELECT kind FROM audit_searchkind")
         return sorted(kind for (kind,) in cursor.fetchall())
 
 
@@ -125,11 +128,13 @@ def _with_words(made: Conditions, text: str, column: str, fresh: str) -> None:
         if column == "words" and IDENTIFIER.fullmatch(folded):
             _with_identifier(made, folded)
             continue
-        if not re.search(rf"[0-9a-z]{{{SHORTEST}}}", grams):
-            raise SearchRefused(f"“{word}” is too short to be searched for")
-        made.found.append(f"desk_grams({column}) LIKE %s")
-        made.found_values.append(_containing(grams))
-        if grams != folded:  # spelled in ASCII a word may fit by chance
+        is_short = not re.search(rf"[0-9a-z]{{{SHORTEST}}}", grams)
+        if is_short:
+            made.short = word
+        else:
+            made.found.append(f"desk_grams({column}) LIKE %s")
+            made.found_values.append(_containing(grams))
+        if is_short or grams != folded:  # spelled in ASCII a word may fit by chance
             made.found.append(f"{column} LIKE %s")
             made.found_values.append(_containing(folded))
         made.fresh.append(f"{fresh} LIKE %s")

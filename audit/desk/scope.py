@@ -45,7 +45,7 @@ class Scope:
         return [*named, *(f"family {family}" for family in self.families)]
 
     def query(self) -> Q:
-        """Return the condition on records (for ``Record.objects``); it holds for all if unlimited."""
+        """Return the condition on a model with a stream; it holds for all if unlimited."""
         if not self.is_limited:
             return Q()
         found = Q(stream__in=self.streams)
@@ -86,7 +86,10 @@ def of(user: Any) -> Scope:
 
 @transaction.atomic
 def grant(user: User, stream: str, *, by: Any, reason: str) -> StreamScope:
-    """Limit a person to a stream or family, beside those they have. Raises ScopeRefused, NotEntitled."""
+    """Limit a person to a stream or family, beside what they have.
+
+    Raises ScopeRefused, NotEntitled.
+    """
     _check(user, by, reason)
     if not STREAM_NAME.fullmatch(stream):
         raise ScopeRefused(
@@ -105,7 +108,10 @@ def grant(user: User, stream: str, *, by: Any, reason: str) -> StreamScope:
 
 @transaction.atomic
 def revoke(user: User, stream: str, *, by: Any, reason: str) -> StreamScope:
-    """Take a scope back; without any a person sees every stream. Raises ScopeRefused, NotEntitled."""
+    """Take a scope back; without any a person sees every stream.
+
+    Raises ScopeRefused, NotEntitled.
+    """
     _check(user, by, reason)
     fresh = lock(user)
     found = StreamScope.objects.filter(user=fresh, stream=stream, is_active=True).first()

@@ -3,6 +3,8 @@
 The order is that of the ledger: unsealed records last, by (transaction, id). Robust against a
 planner's guesses: the newest rows are walked, at most ``WALK`` of them; then bucket after bucket
 is asked by one index alone, which answers all filters at once, until the page is full.
+
+Statements are put together of conditions that stand in ``conditions``; every value is bound.
 """
 
 from collections.abc import Iterable
@@ -77,6 +79,8 @@ class Search:
         self.conditions: Conditions = conditions_of(filters, scope)
         self.mark: Mark = indexing.mark()
         self.buckets = [bucket for bucket in _buckets() if self._may_hold(bucket)]
+        self.newest: list[Hit] | None = None  # of the first page with one more, once it was asked
+        self.has_more = False
 
     def _may_hold(self, bucket: Bucket) -> bool:
         since, until = self.filters.since, self.filters.until
@@ -84,14 +88,14 @@ class Search:
             not until or bucket.recorded_from < until
         )
 
-    def page(
-        self, size: int, *, before: UUID | None = None, after: UUID | None = None
-    ) -> Found:
-        """Return up to ``size`` hits older than ``before`` or newer than ``after`` (record keys)."""
+    def page(self, size: int, *, before: UUID | None = None, after: UUID | None = None) -> Found:
+        """Return up to ``size`` hits older than ``before`` or newer than ``after``: record keys."""
         if after is not None:
             hits = self._ascending(size + 1, self.place_of(after))
             return Found(tuple(hits[:size][::-1]), len(hits) > size)
         hits = self._descending(size + 1, self.place_of(before) if before else None)
+        if before is None:
+            self.newest, self.has_more = hits, len(hits) > size
         return Found(tuple(hits[:size]), len(hits) > size)
 
     def place_of(self, record_id: UUID) -> Place:
@@ -147,10 +151,10 @@ class Search:
         order = "DESC" if newest_first else "ASC"
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT record.id FROM audit_record record "
+                "SELECT record.id FROM audit_record record "  # noqa: S608
                 "CROSS JOIN LATERAL (SELECT record.payload::jsonb AS told) AS parsed "
                 "WHERE (record.transaction, record.id) > (%s::text::xid8, %s) "
-                f"{_and(asked)} "  # noqa: S608  conditions are ours, values are bound
+                f"{_and(asked)} "
                 f"ORDER BY record.transaction {order}, record.id {order} LIMIT %s",
                 [str(self.mark.transaction), self.mark.record_id, *values, limit],
             )
@@ -182,9 +186,9 @@ class Search:
         asked, values = self._both()
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT record_id, sequence FROM (SELECT * FROM audit_searchrow "
+                "SELECT record_id, sequence FROM (SELECT * FROM audit_searchrow "  # noqa: S608
                 "WHERE sequence >= %s AND sequence < %s ORDER BY sequence DESC OFFSET 0) AS newest "
-                f"WHERE true {_and(asked)} "  # noqa: S608  conditions are ours, values are bound
+                f"WHERE true {_and(asked)} "
                 "ORDER BY sequence DESC LIMIT %s",
                 [low, high, *values, limit],
             )
@@ -198,7 +202,7 @@ class Search:
         conditions = self.conditions
         if conditions.found:  # all that fit in the bucket by the one index, then put in order
             inner = (
-                "WITH fitting AS MATERIALIZED (SELECT record_id, sequence, recorded_at "
+                "WITH fitting AS MATERIALIZED (SELECT record_id, sequence, recorded_at "  # noqa: S608
                 "FROM audit_searchrow WHERE bucket = asked.number "
                 f"{_and(conditions.found)}) SELECT record_id, sequence FROM fitting "
             )
@@ -206,10 +210,10 @@ class Search:
             inner = "SELECT record_id, sequence FROM audit_searchrow "
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT hit.record_id, hit.sequence "
+                "SELECT hit.record_id, hit.sequence "  # noqa: S608
                 "FROM unnest(%s::integer[]) AS asked (number) CROSS JOIN LATERAL ("
-                f"{inner} WHERE sequence >= greatest(%s, asked.number::bigint << 17) "  # noqa: S608
-                "AND sequence < least(%s, (asked.number::bigint + 1) << 17) "
+                f"{inner} WHERE sequence >= greatest(%s, asked.number::bigint << 14) "
+                "AND sequence < least(%s, (asked.number::bigint + 1) << 14) "
                 f"{_and(conditions.bounds)} ORDER BY sequence {order} LIMIT %s) AS hit LIMIT %s",
                 [
                     numbers,
@@ -228,10 +232,10 @@ class Search:
         asked, values = self._both()
         with connection.cursor() as cursor:
             cursor.execute(
-                "WITH few AS MATERIALIZED ("
+                "WITH few AS MATERIALIZED ("  # noqa: S608
                 "SELECT * FROM audit_searchrow WHERE record_id = ANY(%s::uuid[])) "
                 "SELECT record_id, sequence FROM few WHERE sequence > %s AND sequence < %s "
-                f"{_and(asked)} "  # noqa: S608  conditions are ours, values are bound
+                f"{_and(asked)} "
                 f"ORDER BY sequence {'DESC' if newest_first else 'ASC'} LIMIT %s",
                 [list(self.conditions.pinned or ()), above, below, *values, limit],
             )
@@ -243,20 +247,25 @@ class Search:
 
     # ------------------------------------------------------------------ count
     def count(self) -> Count:
-        """Return how many records fit: exact up to ``COUNTED`` and where no row need be read."""
+        """Return how many records fit: exact up to ``COUNTED`` and where no row need be read.
+
+        Goes on from the first page, where that was asked: what it took to find it is not repeated.
+        """
         made = self.conditions
         if not (made.fresh or made.pinned):
             return Count(sum(bucket.count for bucket in self.buckets) + self._waiting())
-        hits = self._descending(COUNTED + 1, None)
-        if len(hits) <= COUNTED:
-            return Count(len(hits))
-        return self._estimate()
+        known = self.newest or []
+        if known and len(known) <= COUNTED and self.has_more:
+            last = self.place_of(known[-1].record_id)
+            known = [*known, *self._descending(COUNTED + 1 - len(known), last)]
+        elif self.newest is None:
+            known = self._descending(COUNTED + 1, None)
+        return Count(len(known)) if len(known) <= COUNTED else self._estimate()
 
     def _waiting(self) -> int:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT count(*) FROM audit_record "
-                "WHERE (transaction, id) > (%s::text::xid8, %s)",
+                "SELECT count(*) FROM audit_record WHERE (transaction, id) > (%s::text::xid8, %s)",
                 [str(self.mark.transaction), self.mark.record_id],
             )
             return cursor.fetchone()[0]

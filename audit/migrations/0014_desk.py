@@ -66,7 +66,7 @@ $$;
 TABLES = """
 CREATE TABLE audit_searchrow (
     sequence bigint PRIMARY KEY,
-    bucket integer NOT NULL GENERATED ALWAYS AS ((sequence >> 17)::integer) STORED,
+    bucket integer NOT NULL GENERATED ALWAYS AS ((sequence >> 14)::integer) STORED,
     record_id uuid NOT NULL UNIQUE,
     recorded_at timestamptz NOT NULL,
     kind varchar(120) NOT NULL,
@@ -96,18 +96,19 @@ CREATE TABLE audit_searchbucket (
     count integer NOT NULL,
     recorded_from timestamptz NOT NULL,
     recorded_to timestamptz NOT NULL,
-    kinds jsonb NOT NULL,
     last_sequence bigint NOT NULL,
     last_transaction xid8 NOT NULL,
     last_record uuid NOT NULL
-) WITH (fillfactor = 20);
+) WITH (fillfactor = 50);
+
+CREATE TABLE audit_searchkind (kind varchar(120) PRIMARY KEY);
 """
 
 GRANTS = """
 GRANT SELECT ON audit_record, audit_block TO twin_indexer;
 GRANT SELECT, INSERT, UPDATE, TRUNCATE
-    ON audit_searchrow, audit_searchedge, audit_searchbucket TO twin_indexer;
-GRANT SELECT ON audit_searchrow, audit_searchedge, audit_searchbucket
+    ON audit_searchrow, audit_searchedge, audit_searchbucket, audit_searchkind TO twin_indexer;
+GRANT SELECT ON audit_searchrow, audit_searchedge, audit_searchbucket, audit_searchkind
     TO twin_application, twin_auditor;
 """
 

@@ -22,7 +22,7 @@ class SearchRow(models.Model):
     """
 
     sequence = models.BigIntegerField(primary_key=True)
-    bucket = models.IntegerField(editable=False)  # generated: sequence / 131,072
+    bucket = models.IntegerField(editable=False)  # generated: sequence / 16,384
     record = models.ForeignKey(
         Record, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
     )
@@ -44,7 +44,7 @@ class SearchRow(models.Model):
 
 
 class SearchBucket(models.Model):
-    """What 131,072 successive rows span: a search leaves out the buckets that cannot fit.
+    """What 16,384 successive rows span: a search leaves out the buckets that cannot fit.
 
     The last bucket also says how far the index goes: up to ``last_record`` of
     ``last_transaction``, place ``last_sequence``.
@@ -54,7 +54,6 @@ class SearchBucket(models.Model):
     count = models.IntegerField()
     recorded_from = models.DateTimeField()
     recorded_to = models.DateTimeField()
-    kinds = models.JSONField()  # kind: number of rows
     last_sequence = models.BigIntegerField()
     last_transaction = TransactionIdField()
     last_record = models.UUIDField()

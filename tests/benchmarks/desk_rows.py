@@ -35,11 +35,9 @@ CROSS JOIN LATERAL (SELECT '0190a000-0000-7000-8000-' || lpad(actor_number::text
 """
 BUCKETS = """
 INSERT INTO audit_searchbucket
-SELECT bucket, sum(count), min(recorded_from), max(recorded_to), jsonb_object_agg(kind, count),
-    max(last), '3', lpad(to_hex(max(last)), 32, '0')::uuid
-FROM (SELECT bucket, kind, count(*), min(recorded_at) AS recorded_from,
-    max(recorded_at) AS recorded_to, max(sequence) AS last
-    FROM audit_searchrow GROUP BY bucket, kind) AS counted GROUP BY bucket
+SELECT bucket, count(*), min(recorded_at), max(recorded_at), max(sequence), '3',
+    lpad(to_hex(max(sequence)), 32, '0')::uuid
+FROM audit_searchrow GROUP BY bucket
 """
 STEP = 500_000
 
@@ -59,5 +57,6 @@ def fill(owner: Any, records: int, said: Any = print) -> None:
     owner.execute(found[0])
     said("indexed")
     owner.execute(BUCKETS)
+    owner.execute("INSERT INTO audit_searchkind SELECT DISTINCT kind FROM audit_searchrow")
     owner.execute("VACUUM ANALYZE audit_searchrow")
     owner.execute("VACUUM ANALYZE audit_searchbucket")

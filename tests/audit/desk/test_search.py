@@ -111,9 +111,7 @@ def test_an_open_transaction_of_others_hides_nothing_that_is_committed(desk, act
 
 @pytest.mark.requirement("URS-WEB-030")
 @pytest.mark.parametrize("size", [1, 3, 7])
-def test_pages_meet_without_gap_or_repeat_across_the_end_of_the_index(
-    desk, size, monkeypatch
-):
+def test_pages_meet_without_gap_or_repeat_across_the_end_of_the_index(desk, size, monkeypatch):
     monkeypatch.setattr(search, "WALK", 2)
     for number in range(12):
         act(number)
@@ -224,6 +222,7 @@ def test_the_index_is_what_the_ledger_says_and_can_be_made_again(desk, acts):
         ("DELETE FROM audit_searchedge WHERE child = 19", "record 19 is not"),
         ("INSERT INTO audit_searchedge VALUES (77, '\\x00')", "descent of 77"),
         ("UPDATE audit_searchbucket SET count = 21", "bucket 0"),
+        ("INSERT INTO audit_searchkind VALUES ('tests.other')", "kinds"),
         ("UPDATE audit_searchbucket SET recorded_to = recorded_from", "bucket 0"),
         (
             "INSERT INTO audit_searchrow (sequence, record_id, recorded_at, kind, stream, actor_id,"
