@@ -97,6 +97,7 @@ def as_of_page(form: MomentForm, scope: Scope) -> AsOfPage:
         since=[_change(each) for each in since[::-1][:MOST_CHANGES]],
         left_out=max(0, len(since) - MOST_CHANGES),
         unjoined=relatives(Node(bytes(one.leaf), one) for one in present.unjoined),
+        is_cut=present.is_cut,
         moments=_moments(kind, key, told),
         trail_href=f"{reverse('audit:trail')}?{urlencode({'subject_type': kind, 'subject': key})}",
     )

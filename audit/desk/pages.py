@@ -89,6 +89,7 @@ class AsOfPage:
     since: Sequence[ChangeRow] = ()
     left_out: int = 0  # changes that are not listed
     unjoined: Sequence[Relative] = ()
+    is_cut: bool = False  # the records of its beginning are not here
     moments: Sequence[tuple[str, datetime, str]] = ()  # address, when, words
     trail_href: str = ""
 

@@ -31,6 +31,7 @@ class Then:
     state: dict[str, Any] | None
     record: Record | None
     unjoined: tuple[Record, ...] = ()
+    is_cut: bool = False  # its first records are not in this ledger (any more)
 
 
 def as_of(kind: str, key: str, moment: datetime, *, scope: Scope = EVERYTHING) -> Then:
@@ -41,16 +42,18 @@ def as_of(kind: str, key: str, moment: datetime, *, scope: Scope = EVERYTHING) -
 
 def settled(kind: str, key: str, moment: datetime, told: list[Told]) -> Then:
     """Return what the changes ``told`` lead to; where two were recorded in another order than they
-    took effect, what follows from what decides, as in ``state.rebuild``.
+    took effect, what follows from what decides, as in ``state.rebuild``. Where no record tells of
+    its beginning, the first one's word for what was before it is taken, and said to be.
     """
-    state: Any = None
+    is_cut = bool(told) and all(old for _, old, _ in told)
+    state: Any = told[0][1] if is_cut else None
     record: Record | None = None
     waiting = list(told)
     while (step := next((each for each in waiting if _same(each[1], state)), None)) is not None:
         waiting.remove(step)
         record, _, state = step
         state = state or None
-    return Then(kind, key, moment, state, record, tuple(each[0] for each in waiting))
+    return Then(kind, key, moment, state, record, tuple(each[0] for each in waiting), is_cut)
 
 
 def _same(left: Any, right: Any) -> bool:

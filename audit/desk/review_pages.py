@@ -215,7 +215,7 @@ def _sign_dialog(
         id="sign",
         title="Sign the review",
         action_href=reverse("audit:sign_review", args=[review.pk]),
-        statement=f"I have looked at each of the {len(entries)} ranked entries of this period, with "
+        statement=f"I have looked at each of the {len(entries)} ranked entries of this period: "
         f"{findings} findings. {sum(view['left_out'].values())} entries below the threshold and "
         f"{view['own_acts']} acts of my own were left out.",
         view_digest=digest,
