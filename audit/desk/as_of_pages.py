@@ -1,6 +1,6 @@
 """A subject at a past moment beside what it is now, and every change since."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -64,7 +64,8 @@ class MomentForm(forms.Form):
         moment = moment.replace(tzinfo=UTC)
         if moment > timezone.now():
             raise forms.ValidationError("This moment is still to come.")
-        return moment
+        # written to the second, a moment is all of that second
+        return moment if moment.microsecond else moment + timedelta(microseconds=999_999)
 
 
 def empty_page(form: MomentForm) -> AsOfPage:

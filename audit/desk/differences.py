@@ -54,7 +54,7 @@ def compared(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> li
 
 
 def _flat(state: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(_leaves(state, ""))
+    return dict(_leaves(state, "")) if state else {}
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

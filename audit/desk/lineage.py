@@ -15,7 +15,7 @@ from audit.desk import indexing
 from audit.desk.scope import EVERYTHING, Scope
 from audit.models import Record
 
-DEPTH, DEEPEST = 2, 8  # steps each way: at first, and at most
+DEPTH, DEEPEST = 3, 8  # steps each way: at first, and at most
 WIDTH = 12  # records of one step
 CITING = """
 SELECT row.record_id, edge.parent FROM audit_searchedge edge

@@ -15,7 +15,7 @@ from audit.record_pages import relatives
 
 BOX, HIGH = 200, 46  # pixels: width and height of a box
 STEP_X, STEP_Y, TOP, LEFT = 250, 60, 40, 8
-LETTERS = 29  # of a line in a box
+LETTERS = 26  # of a line in a box
 SHARING = 20
 
 

@@ -36,6 +36,13 @@ def test_each_member_says_how_it_changed_also_deep_inside():
 
 
 @pytest.mark.requirement("URS-WEB-032")
+def test_what_was_not_there_before_is_added_alone():
+    for nothing in (None, {}):
+        rows = differences.compared(nothing, {"a": 1})
+        assert [(row.name, row.old, row.new, row.how) for row in rows] == [("a", "", "1", "added")]
+
+
+@pytest.mark.requirement("URS-WEB-032")
 def test_a_number_and_its_text_are_not_the_same():
     assert [row.how for row in differences.compared({"a": 1}, {"a": "1"})] == ["changed"]
     assert [row.how for row in differences.compared({"a": True}, {"a": 1})] == ["changed"]
