@@ -10,14 +10,14 @@ ALTER TABLE audit_record ADD CONSTRAINT record_names_itself CHECK (
     payload::jsonb @> jsonb_build_object('stream', stream, 'kind', kind));
 """
 FOUND = """
-CREATE FUNCTION ledger_require_found(found bigint, wanted bigint, label text) RETURNS bigint
+CREATE FUNCTION ledger_require_found(there bigint, wanted bigint, label text) RETURNS bigint
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $guard$
 BEGIN
-    IF found <> wanted THEN
+    IF there <> wanted THEN
         RAISE EXCEPTION '% of % rows of % are there to be changed: nothing was written',
-            found, wanted, label USING ERRCODE = 'no_data_found';
+            there, wanted, label USING ERRCODE = 'no_data_found';
     END IF;
-    RETURN found;
+    RETURN there;
 END $guard$;
 """
 BEFORE = """

@@ -1,4 +1,4 @@
-"""One act, one record, one statement: whole or not at all, and held to its record like any other."""
+"""One act, one record, one statement: whole or not at all, and held to its record."""
 
 import psycopg
 import pytest
