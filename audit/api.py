@@ -23,6 +23,7 @@ from audit.identity import (
 from audit.ledger import (
     append,
     append_alone,
+    append_many,
     by_leaf,
     content,
     get_blob,
@@ -90,6 +91,7 @@ __all__ = [
     "actor_of",
     "append",
     "append_alone",
+    "append_many",
     "build_digest",
     "by_leaf",
     "change_person",
