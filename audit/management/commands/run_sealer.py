@@ -14,11 +14,13 @@ from audit.outside import Outside
 
 log = structlog.get_logger("sealer")
 HOUR = 3600.0  # seconds
+CLOSED_EVERY = 1.0  # seconds between looks at a closed ledger
 
 
 class Command(BaseCommand):
     help = "Put committed records in order, chain them and sign checkpoints, until stopped."
     stopped = False
+    said = ""
 
     def handle(self, **options: Any) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -30,11 +32,20 @@ class Command(BaseCommand):
                 log.warning("database unavailable", error=str(error))
                 connection.close()
                 time.sleep(0.5)
+            except sealer.LedgerClosed as error:
+                self.say_closed(str(error))
+                time.sleep(CLOSED_EVERY)
             except sealer.SealingRefused as error:
                 raise CommandError(f"sealing refused: {error}") from error
 
     def stop(self, *_: Any) -> None:
         self.stopped = True
+
+    def say_closed(self, why: str) -> None:
+        """Alarm once for each reason: the process stays, so that pages can say what is wrong."""
+        if why != self.said:
+            log.error("the ledger is closed", why=why)
+            self.said = why
 
     def run(self) -> None:
         sealer.acquire()
