@@ -33,6 +33,7 @@ from audit.ledger import (
 from audit.models import OpenSession, Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
 from audit.proofs import USED_BEFORE
+from audit.recovery import standing
 from audit.refusals import NotEntitled, Refused
 from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
@@ -123,6 +124,7 @@ __all__ = [
     "sign",
     "signatures_of",
     "software",
+    "standing",
     "state",
     "timestamp",
     "trail",

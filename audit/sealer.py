@@ -162,7 +162,11 @@ class Sealer:
     def _begin_epoch(self) -> int:
         """Seal the fork record, and whatever waits with it, as the first block of an epoch."""
         fork = forks.pending()
-        why = "nobody has opened an epoch" if fork is None else forks.flaw(fork, self.header, self.place)
+        why = (
+            "nobody has opened an epoch"
+            if fork is None
+            else forks.flaw(fork, self.header, self.place)
+        )
         if fork is None or why:
             raise LedgerClosed(f"{'; '.join(self.found)}; {why}: see manage.py open_epoch")
         below, start = horizon(), self.header.transaction_below if self.header else 0
@@ -184,9 +188,7 @@ class Sealer:
             if merkle.leaf_hash(row.payload) != row.leaf:
                 raise SealingRefused(f"record {row.id}: stored leaf is not that of its payload")
 
-    def _store(
-        self, rows: list[Row], start: int, below: int, *, opens_epoch: bool = False
-    ) -> None:
+    def _store(self, rows: list[Row], start: int, below: int, *, opens_epoch: bool = False) -> None:
         leaves = [row.leaf for row in rows]
         tree = merkle.Tree.restore(self.tree.size, self.tree.right_edge)
         full = tree.append(leaves)

@@ -1,1 +1,1 @@
-"""Restore, fork, clock: the ledger is closed until it is known to be the one that was sealed last."""
+"""Restore, fork, clock: a ledger takes records only while it is the one sealed last."""

@@ -4,7 +4,7 @@ The sealer asks at its start. An empty answer means: this is the ledger that was
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from audit.chain import Header
@@ -49,7 +49,7 @@ class Loss:
 
     start: int
     stop: int
-    best: Seen | None = None
+    best: Seen | None = field(default=None, compare=False)
 
     @property
     def count(self) -> int:

@@ -28,7 +28,9 @@ def epoch_of(origin: str, log: str) -> int:
     return int(number)
 
 
-def newest(origin: str, outside: Outside, others: Iterable[SeenElsewhere], epoch: int) -> list[Seen]:
+def newest(
+    origin: str, outside: Outside, others: Iterable[SeenElsewhere], epoch: int
+) -> list[Seen]:
     """Return the largest tree that each place has seen.
 
     Witnesses are asked about the log of ``epoch``; a place that does not answer is passed over

@@ -142,7 +142,9 @@ def test_sealing_stops_when_records_that_were_signed_are_gone(ledger, as_role):
     owner.execute("ALTER TABLE audit_block DISABLE TRIGGER ALL")
     owner.execute("DELETE FROM audit_block")
     owner.commit()
-    with pytest.raises(sealer.SealingRefused, match="has seen 1 records, the database has 0: 1 is missing"):
+    with pytest.raises(
+        sealer.SealingRefused, match="the database has 0: 1 is missing"
+    ):
         ledger.seal()
 
 
@@ -151,7 +153,7 @@ def test_sealing_stops_on_another_cluster(ledger, monkeypatch):
     append()
     ledger.seal()
     monkeypatch.setattr(sealer, "cluster", lambda: ("7000000000000000000", 1))
-    with pytest.raises(sealer.SealingRefused, match="another database cluster.*open_epoch"):
+    with pytest.raises(sealer.SealingRefused, match=r"another database cluster.*open_epoch"):
         ledger.seal()
 
 

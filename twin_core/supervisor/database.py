@@ -178,9 +178,7 @@ def close_schema(inside: psycopg.Connection[Any], roles: list[str]) -> None:
     """Let the given roles use the schema; nobody but the owner makes anything in it."""
     inside.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     for role in roles:
-        inside.execute(
-            sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(sql.Identifier(role))
-        )
+        inside.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(sql.Identifier(role)))
 
 
 def set_event_triggers(inside: psycopg.Connection[Any]) -> None:
