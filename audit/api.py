@@ -34,6 +34,7 @@ from audit.models import OpenSession, Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
 from audit.proofs import USED_BEFORE
 from audit.recovery import standing
+from audit.recovery.clock import TimeUnsynchronised, database_now
 from audit.refusals import NotEntitled, Refused
 from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
@@ -78,6 +79,7 @@ __all__ = [
     "SignatureRefused",
     "SigningProof",
     "Source",
+    "TimeUnsynchronised",
     "Transitions",
     "Unsealed",
     "User",
@@ -94,6 +96,7 @@ __all__ = [
     "content",
     "create_person",
     "current_roles",
+    "database_now",
     "decode",
     "encode",
     "enrol_code",

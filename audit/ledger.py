@@ -13,12 +13,14 @@ from django.utils import timezone
 from audit import actors, canonical
 from audit.merkle import leaf_hash
 from audit.models import Blob, Block, Record
+from audit.recovery import clock
 
 FORMAT = 1
 INSERT = (
     "INSERT INTO audit_record (stream, kind, payload) VALUES (%s, %s, %s) "
     "RETURNING id, leaf, transaction::text, recorded_at"
 )
+CLOCK_PARTED = "audit.clock.parted"
 LARGEST = 32_768  # bytes of a payload; what is larger is a blob
 
 Change = tuple[Any, dict[str, Any] | None, dict[str, Any] | None]  # subject, old, new
@@ -47,12 +49,13 @@ def append(
     is larger than 32 KiB.
     """
     told = [*changes, (subject, old, new)] if subject is not None else list(changes)
+    before = timezone.now()
     payload = canonical.encode(
         {
             "v": FORMAT,
             "stream": stream,
             "kind": kind,
-            "occurred_at": occurred_at or timezone.now(),
+            "occurred_at": occurred_at or before,
             "actor": actors.actor_of(actor).as_told(),
             "changes": [_change_as_told(*change) for change in told],
             "reason": reason,
@@ -64,7 +67,27 @@ def append(
     )
     if len(payload) > LARGEST:
         raise ValueError(f"{kind}: {len(payload)} bytes; put what is large into a blob")
-    return _insert(stream, kind, payload.decode())
+    record = _insert(stream, kind, payload.decode())
+    parted = clock.own.parted(before, record.recorded_at, timezone.now())
+    if parted is not None and kind != CLOCK_PARTED:
+        _tell_of_clock(parted)
+    return record
+
+
+def _tell_of_clock(parted: float) -> None:
+    """Record that this process's clock is not the database's; told once, when it is committed."""
+    append(
+        stream="ledger",
+        kind=CLOCK_PARTED,
+        actor=actors.process_actor(),
+        reason="this process and the database do not agree on the time",
+        data={"ahead": canonical.number(round(parted, 6), "s"), "clock": "process"},
+    )
+
+    def note() -> None:
+        clock.own.told = parted
+
+    transaction.on_commit(note)
 
 
 def _change_as_told(subject: Any, old: Any, new: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Writers insert plain rows and take no lock. The sealer asks PostgreSQL below whi
 nothing is running any more, puts the committed records below it in order, and chains them.
 """
 
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -16,11 +15,10 @@ from django.db import connection, transaction
 from audit import canonical, chain, checkpoint, ledger, merkle, tiles
 from audit.models import Block, Checkpoint, Tile
 from audit.outside import Outside
-from audit.recovery import differences, elsewhere, forks, standing
+from audit.recovery import clock, differences, elsewhere, forks, standing
 
 LOCK = 7_166_433_210  # advisory lock: one sealer a database
 MOST = 20_000  # records in one block
-CLOCK_TOLERANCE = 0.1  # seconds between the database's clock and a monotonic one
 LATE = 1.0  # seconds of seal lag that raise an alarm
 
 log = structlog.get_logger("sealer")
@@ -104,7 +102,7 @@ class Sealer:
         self._check_tree()
         newest = Checkpoint.objects.order_by("-tree_size").first()
         self.checkpointed = newest.tree_size if newest else 0
-        self.clock = self._clock_offset()
+        self.clock = clock.Watch(clock.look())
         self.found = self._compare()
 
     # ------------------------------------------------------------------ start
@@ -212,7 +210,7 @@ class Sealer:
             chain.Entry(row.id, row.leaf, row.recorded_at, first + place, row.transaction)
             for place, row in enumerate(rows)
         ]
-        now = _database_now()
+        now = clock.database_now()
         return chain.Header(
             origin=self.origin,
             epoch=(last.epoch if last else 0) + opens_epoch,
@@ -249,20 +247,16 @@ class Sealer:
         return True
 
     # ------------------------------------------------------------------ watch
-    def _clock_offset(self) -> float:
-        return _database_now().timestamp() - time.monotonic()
-
     def watch_clock(self) -> None:
-        """Record a step of the database's clock against a monotonic one."""
-        offset = self._clock_offset()
-        step, self.clock = offset - self.clock, offset
-        if abs(step) > CLOCK_TOLERANCE:
-            log.warning("clock stepped", seconds=step)
+        """Record what has changed about the time: steps, drift, differences, its source."""
+        for event in self.clock.see(clock.look()):
+            tell = log.error if event.is_alarm else log.warning
+            tell(f"clock {event.what}", seconds=event.seconds, why=event.reason)
             ledger.append_alone(
                 stream="ledger",
-                kind="audit.clock.stepped",
-                reason="the database's clock and a monotonic clock parted",
-                data={"step": canonical.number(round(step, 6), "s")},
+                kind=f"audit.clock.{event.what}",
+                reason=event.reason,
+                data=_facts_of(event),
             )
 
     def lag(self) -> float:
@@ -294,10 +288,17 @@ def _insert_block(header: Any, leaves: list[bytes]) -> None:
         )
 
 
-def _database_now() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        return cursor.fetchone()[0]
+def _facts_of(event: clock.Event) -> dict[str, Any]:
+    facts: dict[str, Any] = {"clock": event.clock}
+    if event.seconds is not None:
+        grave = abs(event.seconds) >= clock.GRAVE
+        facts["level"] = "grave" if grave else "alarm" if event.is_alarm else "note"
+        facts["seconds"] = canonical.number(round(event.seconds, 6), "s")
+    if (quality := event.quality) is not None:
+        known = quality.error is not None
+        facts |= {"quality": quality.word, "source": quality.source}
+        facts["error"] = canonical.number(quality.error, "s") if known else None
+    return facts
 
 
 def _oldest_session() -> str:

@@ -187,7 +187,6 @@ class Walk:
             self.unsealed = cursor.fetchone()[0]
         return None
 
-
     def _unmet_sizes(self) -> Iterator[int]:
         """Yield the sizes of checkpoints that no block met and no fork record tells of."""
         origin = self.header.origin if self.header else ""

@@ -4,16 +4,15 @@ import random
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
-from audit import api, chain, checkpoint, sealer, signatures
+from audit import api, chain, sealer
 from audit.models import Block, Record
 from audit.outside import Outside
-from audit.recovery import epochs, forks, standing
+from audit.recovery import epochs, standing
 from tests.audit.people import enter
 from tests.audit.sealing import ORIGIN, Ledger
 from tests.services import TestServices, django_on
@@ -122,7 +121,7 @@ def test_a_restored_older_state_takes_no_record_before_its_epoch(
                 restored.seal()
             detected += not standing.is_open()
             written += refused_everywhere(services, restored.name, "after a restore")
-            shown, fork = open_by_two(services, restored, *people)
+            shown, _ = open_by_two(services, restored, *people)
             exact &= (shown.lost.start, shown.lost.stop) == (kept, kept + missing)
             restored.seal()
             assert standing.is_open()

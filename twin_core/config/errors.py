@@ -31,6 +31,7 @@ ADVICE = {
     404: "Check the address; a list of the addresses is at /api/docs/.",
     405: "Use one of the methods that the header Allow names.",
     409: "Read the reason, open the item again and decide anew.",
+    422: "Leave out what the message names and send the request again.",
     415: "Send JSON with the header Content-Type: application/json.",
     500: "Look at the trail to see whether the act was done before you repeat it; tell the system "
     "administrator the time.",
@@ -76,6 +77,8 @@ def record(refusal: Refused, request: Any) -> None:
 
 def answer_to(refusal: Refused, request: Any) -> Response:
     facts = {"what_to_do": refusal.what_to_do}
+    if (code := getattr(refusal, "code", None)) is not None:
+        facts["code"] = code
     if (moment := getattr(refusal, "next_code_at", None)) is not None:
         facts["next_code_at"] = moment.isoformat()
     return _document(request, refusal.status, "Refused", refusal.reason, **facts)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
 from audit import canonical, signatures
 from audit.models import User
@@ -14,6 +15,15 @@ from audit.outside import Outside
 from audit.proofs import SigningProof
 from audit.recovery import elsewhere, epochs
 from audit.refusals import Refused
+
+
+def check_role() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        if cursor.fetchone()[0] != "twin_recovery":
+            raise CommandError(
+                "set TWIN_DATABASE_ADMIN_URL: an epoch is opened over the administrator's address"
+            )
 
 
 class Command(BaseCommand):
@@ -39,6 +49,7 @@ class Command(BaseCommand):
             shown = epochs.situation(settings.LEDGER_ORIGIN, Outside(settings.CHECKPOINT_DIR))
             self.show(shown, backup)
             if not options["show"]:
+                check_role()
                 self.sign(shown, backup, options)
         except Refused as refusal:
             raise CommandError(f"{refusal.reason}. {refusal.what_to_do}") from refusal
