@@ -54,7 +54,7 @@ from audit.signatures import (
 )
 from audit.software import build_digest, software
 from audit.transitions import Transitions
-from audit.verification import Verification
+from audit.verification import Verification, verify_against
 from audit.verification import verify_installation as verify
 
 __all__ = [
@@ -134,6 +134,7 @@ __all__ = [
     "unsealed",
     "uuid7",
     "verify",
+    "verify_against",
     "view_digest",
     "wait_for_seal",
 ]

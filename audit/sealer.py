@@ -295,9 +295,9 @@ def _facts_of(event: clock.Event) -> dict[str, Any]:
         facts["level"] = "grave" if grave else "alarm" if event.is_alarm else "note"
         facts["seconds"] = canonical.number(round(event.seconds, 6), "s")
     if (quality := event.quality) is not None:
-        known = quality.error is not None
-        facts |= {"quality": quality.word, "source": quality.source}
-        facts["error"] = canonical.number(quality.error, "s") if known else None
+        facts |= {"quality": quality.word, "source": quality.source, "error": None}
+        if quality.error is not None:
+            facts["error"] = canonical.number(quality.error, "s")
     return facts
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain as joined
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -82,6 +83,14 @@ def verify_installation() -> Verification:
         keys=public_keys(settings.LEDGER_PUBLIC_KEY_FILE),
         outside=Outside(settings.CHECKPOINT_DIR).all(),
     )
+
+
+def verify_against(keys_file: Path, outside: list[str]) -> Verification:
+    """Verify a ledger that was brought back: of ``outside`` what it has grown to is compared."""
+    newest = Block.objects.order_by("-number").first()
+    size = newest.first_sequence + newest.count if newest else 0
+    reached = [note for note in outside if checkpoint.parse(note).tree_size <= size]
+    return verify(keys=public_keys(keys_file), outside=reached)
 
 
 class Walk:

@@ -51,7 +51,11 @@ def running(program: str, environment: Mapping[str, str], folder: Path) -> Itera
     shift = folder / "shift"
     shift.write_bytes(struct.pack("d", 0.0))
     variables = {
-        **{name: os.environ[name] for name in ("PATH", "HOME", "NUMBA_CACHE_DIR") if name in os.environ},
+        **{
+            name: os.environ[name]
+            for name in ("PATH", "HOME", "NUMBA_CACHE_DIR")
+            if name in os.environ
+        },
         **environment,
         "LD_PRELOAD": str(shim()),
         "TWIN_SHIFT": str(shift),
