@@ -1,4 +1,4 @@
-"""A site of its own for tests of loss: database, keys and ledger in a folder that may be deleted."""
+"""A site of its own for tests of loss: database, keys and ledger in a folder to be deleted."""
 
 import contextlib
 import shutil

@@ -1,6 +1,5 @@
 """The disk is lost: backup, more records, restore, verify, and the ledger goes on."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -8,10 +7,12 @@ import threading
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
+from django.test import override_settings
 from django.utils import timezone
 
-from audit import actors, exports, verification
+from audit import actors, api, checkpoint, exports, verification
 from audit.models import Record
 from audit.recovery import epochs, sealed_files, standing
 from audit.sealer import LedgerClosed
@@ -37,15 +38,13 @@ class Writing(threading.Thread):
         self.url = site.services.variables()["TWIN_DATABASE_URL"]
 
     def run(self) -> None:
-        import psycopg
-
         with psycopg.connect(self.url, autocommit=True) as session:
             while not self.is_over.wait(0.002):
                 try:
                     row = session.execute(
-                        "INSERT INTO audit_record (stream, kind, payload) SELECT 'load', 'test.l.n', "
-                        "payload FROM (SELECT payload FROM audit_record WHERE stream = 'load' "
-                        "LIMIT 1) AS again RETURNING id::text"
+                        "INSERT INTO audit_record (stream, kind, payload) "
+                        "SELECT stream, kind, payload FROM audit_record "
+                        "WHERE stream = 'load' LIMIT 1 RETURNING id::text"
                     ).fetchone()
                 except psycopg.Error:
                     return
@@ -87,8 +86,6 @@ def drill(place: Path) -> tuple[int, int, float]:
             people = enter("ada", "qa_approver"), enter("bert", "system_administrator")
         site.append(40)
         with site.acting("twin_application"):
-            from audit import api
-
             api.append_alone(stream="load", kind="test.l.n")
         site.seal()
         base.back_up(store, admin_url=url, twin="twin", data=site.folder.path, recipient=recipient)
@@ -122,21 +119,19 @@ def work_on(site, archiver):
     writing.join()
     elsewhere = site.folder.path.with_name("elsewhere")
     shutil.copytree(site.outside.folder, elsewhere)  # on another disk
-    from audit import checkpoint
-
     return archived, elsewhere, checkpoint.parse(site.outside.latest()).tree_size
 
 
 def check(site, archived, outside, beyond, people):
     shutil.copytree(outside, site.outside.folder, dirs_exist_ok=True)
     failures = 0
-    with site.running() as url:
+    with site.running():
         with pytest.raises(LedgerClosed, match="recovered: its timeline was 1 and is 2"):
             site.seal()
         with site.acting("twin_application"):
             there = set(Record.objects.values_list("id", flat=True))
             assert not standing.is_open()
-        missing = {record for record in archived} - {str(each) for each in there}
+        missing = set(archived) - {str(each) for each in there}
         kept = open_again(site, people, beyond)
         site.append(3)
         site.seal()
@@ -148,9 +143,6 @@ def check(site, archived, outside, beyond, people):
             failures += result.finding is not None
             assert result.records > kept
         failures += verify_offline(site)
-        with site.acting("twin_application"):
-            again = site.postgres.url(database="postgres")
-        assert again == url
     return len(missing), failures
 
 
@@ -172,8 +164,6 @@ def open_again(site, people, beyond) -> int:
 def verify_offline(site) -> int:
     """Export the ledger and check the bundle with the one-file verifier; returns 1 for a flaw."""
     bundle = site.folder.path / "bundle"
-    from django.test import override_settings
-
     with (
         site.acting("twin_application"),
         override_settings(
@@ -183,9 +173,7 @@ def verify_offline(site) -> int:
         exports.export(bundle, filters=exports.Filters(), actor=actors.os_user_actor(), reason="t")
     command = [sys.executable, "-I", str(ROOT / "audit" / "verifier.py"), str(bundle)]
     command += ["--trust", str(site.folder.keys / "ledger.pub")]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=dict(os.environ)
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         print(done.stdout, done.stderr)
     return int(done.returncode != 0)

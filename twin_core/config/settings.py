@@ -168,6 +168,8 @@ LEDGER_PUBLIC_KEY_FILE = env_path("TWIN_LEDGER_PUBLIC_KEY_FILE", DATA_DIR / "key
 CHECKPOINT_DIR = env_path("TWIN_CHECKPOINT_DIR", DATA_DIR / "checkpoints")
 CLOCK_LIMIT_S = env_number("TWIN_CLOCK_LIMIT_S", default=1)  # doubt of the time that stops signing
 TIME_SOURCE_REQUIRED = env_bool("TWIN_TIME_SOURCE_REQUIRED", default=False)  # to sign at all
+BACKUP_DIR = env_path("TWIN_BACKUP_DIR") if env_text("TWIN_BACKUP_DIR", "") else None  # or nothing
+BACKUP_RECIPIENT = env_text("TWIN_BACKUP_RECIPIENT", "")  # age1...: whom backups are encrypted to
 SEAL_INTERVAL = env_number("TWIN_SEAL_INTERVAL", default=0.05)  # seconds between looks for records
 
 REST_FRAMEWORK = {

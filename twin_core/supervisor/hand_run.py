@@ -25,7 +25,7 @@ from twin_core.supervisor.spawning import end, spawn
 # These look at code or files alone.
 NEED_NOTHING = {
     *("", "help", "version", "check", "makemigrations", "collectstatic", "findstatic"),
-    *("diffsettings", "spectacular", "code", "reproduce"),
+    *("diffsettings", "spectacular", "code", "reproduce", "restore", "backup_key"),
 }
 # These get the administrator's address of an embedded server.
 ADMINISTRATORS = {"init_database", "open_epoch", "backup", "archive_wal"}

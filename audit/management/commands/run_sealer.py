@@ -11,9 +11,10 @@ from django.db import OperationalError, connection
 
 from audit import keys, sealer
 from audit.outside import Outside
+from audit.recovery import archive
 
 log = structlog.get_logger("sealer")
-HOUR = 3600.0  # seconds
+MINUTE, HOUR = 60.0, 3600.0  # seconds
 CLOSED_EVERY = 1.0  # seconds between looks at a closed ledger
 
 
@@ -55,7 +56,8 @@ class Command(BaseCommand):
             outside=Outside(settings.CHECKPOINT_DIR),
         )
         self.stdout.write(f"sealing {settings.LEDGER_ORIGIN} from {work.tree.size} records")
-        second = hour = time.monotonic()
+        second = minute = hour = time.monotonic()
+        archived = archive.Watch(settings.BACKUP_DIR) if settings.BACKUP_DIR else None
         while not self.stopped:
             sealed = work.seal()
             now = time.monotonic()
@@ -64,6 +66,10 @@ class Command(BaseCommand):
                 work.watch_clock()
                 work.watch_lag()
                 second = now + 1
+            if archived is not None and now >= minute:
+                for flaw in archived.look():
+                    log.error("the archive of the log falls short", why=flaw)
+                minute = now + MINUTE
             if now >= hour:
                 sealer.make_partitions()
                 hour = now + HOUR

@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
-from audit.recovery import sealed_files
+from audit.recovery import archive, sealed_files
+from audit.recovery.archive import STATE
 from audit.recovery.sealed_files import ENDING, BackupBad, FileFacts
 from audit.recovery.wal import Archived
 
 CLUSTER, FILES = f"cluster.tar{ENDING}", f"files.tar{ENDING}"
-STATE = "archived.json"
 # Of the data folder, beside the cluster: what the database points at, and how it was set up.
 KEPT = ("mlflow", "checkpoints", "initialised")
 KEYS = ("keys", "certificates")  # apart, in the escrow
@@ -51,8 +51,7 @@ class Store:
 
     def bases(self) -> list[Path]:
         """Return the finished base backups, the oldest first."""
-        found = (self.path / "base").glob(f"*/{sealed_files.DIGEST}")
-        return sorted(each.parent for each in found)
+        return archive.bases(self.path)
 
     def newest_base(self) -> Path:
         """Return the newest finished base backup; raises BackupBad when there is none."""
@@ -63,17 +62,11 @@ class Store:
 
     def segments(self) -> list[str]:
         """Return the names of the archived log segments, partial ones too."""
-        return sorted(
-            path.name.removesuffix(ENDING) for path in self.wal.glob(f"[0-9A-F]*{ENDING}")
-        )
+        return archive.segments(self.path)
 
     def archived(self) -> Archived | None:
         """Return how far the archive goes, as its process has told last."""
-        try:
-            told = json.loads((self.wal / STATE).read_text(encoding="ascii"))
-        except FileNotFoundError:
-            return None
-        return Archived(datetime.fromisoformat(told["until"]), told["lsn"])
+        return archive.archived(self.path)
 
     def tell_archived(self, archived: Archived) -> None:
         scratch = self.wal / f".{STATE}"

@@ -4,14 +4,13 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from audit.api import Verification, verify_against
-from audit.recovery import escrow, sealed_files, wal
+from audit.recovery import escrow, sealed_files
 from audit.recovery.sealed_files import BackupBad
 from twin_core.supervisor import database
 from twin_core.supervisor.backup.references import dangling
@@ -135,15 +134,3 @@ def _session_on(url: str, name: str | None) -> Iterator[psycopg.Connection[Any] 
         return
     with database.connect(url, name) as session:
         yield session
-
-
-def gap_now(store: Store, *, now: datetime, lsn: str) -> list[str]:
-    """Return in words what is wrong with the archive now; empty when it is complete."""
-    bases = store.bases()
-    if not bases:
-        return ["there is no base backup"]
-    first = sealed_files.read_manifest(bases[-1])["first_segment"]
-    found = [f"segment {name} is missing" for name in wal.gaps(store.segments(), start=first)]
-    if still := wal.standstill(store.archived(), now=now, lsn=lsn):
-        found.append(still)
-    return found
