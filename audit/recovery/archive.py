@@ -58,6 +58,23 @@ def flaws(store: Path, *, now: datetime, lsn: str, timeline: int) -> list[str]:
     return found
 
 
+def missing(store: Path, manifest: dict[str, Any]) -> list[str]:
+    """Return the segments that the archive lacks after a base backup."""
+    return wal.gaps(segments(store), start=manifest["next_segment"])
+
+
+def recovery_point(store: Path) -> datetime | None:
+    """Return the moment up to which a restore would bring back everything, as far as is known."""
+    done = bases(store)
+    if not done:
+        return None
+    manifest = json.loads((done[-1] / MANIFEST).read_bytes())
+    made = datetime.fromisoformat(manifest["made_at"])
+    point = archived(store)
+    is_whole = point is not None and not missing(store, manifest)
+    return max(made, point.until) if point and is_whole else made
+
+
 @dataclass
 class Watch:
     """Looks at a store and records when the archive falls short, and when it is whole again."""
@@ -80,12 +97,7 @@ class Watch:
         return found
 
     def _record(self, found: list[str]) -> None:
-        point = archived(self.store)
-        facts: dict[str, Any] = {
-            "flaws": found[:20],
-            "complete_until": None if point is None or found else point.until,
-            "archived_until": point.until if point else None,
-        }
+        facts = {"flaws": found[:20], "complete_until": recovery_point(self.store)}
         ledger.append_alone(
             stream=STREAM,
             kind=f"audit.backup.{'gap' if found else 'complete'}",

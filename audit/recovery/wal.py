@@ -28,6 +28,15 @@ class Segment:
         timeline, log, number = (int(name[i : i + 8], 16) for i in (0, 8, 16))
         return cls(timeline, log * A_LOG + number)
 
+    @classmethod
+    def holding(cls, lsn: str, *, timeline: int) -> "Segment":
+        """Return the segment of a log position."""
+        return cls(timeline, position(lsn) // SEGMENT)
+
+    @property
+    def next(self) -> "Segment":
+        return Segment(self.timeline, self.number + 1)
+
     def __str__(self) -> str:
         log, number = divmod(self.number, A_LOG)
         return f"{self.timeline:08X}{log:08X}{number:08X}"

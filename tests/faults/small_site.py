@@ -99,6 +99,7 @@ class SmallSite:
 def new_place() -> Iterator[Path]:
     """Give a short path for folders of sites; sockets need one."""
     place = Path(tempfile.mkdtemp(prefix="twin-test-"))
+    place.chmod(0o711)  # the server's account passes through to its part of the data folder
     try:
         yield place
     finally:

@@ -106,7 +106,8 @@ def receiving(archiver: Archiver) -> Iterator["subprocess.Popen[bytes]"]:
     command = [
         str(installed_binaries() / "pg_receivewal"),
         *("--dbname", psycopg.conninfo.make_conninfo(archiver.admin_url, application_name=SLOT)),
-        *("--directory", str(archiver.spool), "--slot", SLOT, "--synchronous", "--no-password"),
+        *("--directory", str(archiver.spool), "--slot", SLOT),
+        *("--synchronous", "--status-interval", "1", "--no-password"),
     ]
     made = subprocess.run(
         [*command, "--create-slot", "--if-not-exists"],

@@ -1,5 +1,6 @@
 """A base backup: the whole cluster while it runs, and the files its database points at."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ import psycopg
 from audit.api import decode, software
 from audit.recovery import sealed_files
 from audit.recovery.sealed_files import BackupBad, FileFacts
+from audit.recovery.wal import Segment
 from twin_core.supervisor import database
 from twin_core.supervisor.backup.store import CLUSTER, FILES, KEPT, KEYS, Counted, Store, pack
 from twin_core.supervisor.postgres import installed_binaries
 
 LAST_BLOCK = "SELECT header FROM audit_block ORDER BY number DESC LIMIT 1"
+END = re.compile(r"end point: ([0-9A-F]+/[0-9A-F]+)")
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -47,11 +50,14 @@ def back_up(
     store.make()
     facts = facts_now(admin_url, twin)
     folder = store.new_base(facts["made_at"])
-    files = {
-        CLUSTER: copy_cluster(admin_url, folder / CLUSTER, key, seen),
-        FILES: pack(data, KEPT, folder / FILES, key),
+    cluster, end = copy_cluster(admin_url, folder / CLUSTER, key, seen)
+    files = {CLUSTER: cluster, FILES: pack(data, KEPT, folder / FILES, key)}
+    told = {
+        **facts,
+        "next_segment": str(Segment.holding(end, timeline=facts["timeline"]).next),
+        "recipient": recipient,
+        "software": software(),
     }
-    told = {**facts, "recipient": recipient, "software": software()}
     digest = sealed_files.write_manifest(folder, told, files)
     return Made(folder, digest, {**told, "files": files})
 
@@ -61,12 +67,12 @@ def facts_now(admin_url: str, twin: str) -> dict[str, Any]:
     with database.connect(admin_url, twin) as session:
         row = session.execute(
             "SELECT clock_timestamp(), system_identifier::text, timeline_id, "
-            "pg_walfile_name(pg_current_wal_lsn()), pg_database_size(current_database()) "
+            "pg_walfile_name(pg_current_wal_lsn()) "
             "FROM pg_control_system(), pg_control_checkpoint()"
         ).fetchone()
         header = session.execute(LAST_BLOCK).fetchone()
     assert row is not None
-    made_at, system, timeline, segment, _ = row
+    made_at, system, timeline, segment = row
     return {
         "made_at": made_at,
         "twin": twin,
@@ -80,13 +86,16 @@ def facts_now(admin_url: str, twin: str) -> dict[str, Any]:
 
 def copy_cluster(
     admin_url: str, path: Path, recipient: Any, seen: Callable[[int], Any]
-) -> FileFacts:
-    """Stream pg_basebackup's tar through compression and encryption into ``path``."""
+) -> tuple[FileFacts, str]:
+    """Stream pg_basebackup's tar through compression and encryption into ``path``.
+
+    Returns its facts and the log position up to which the copy needs no archive.
+    """
     command = [
         str(installed_binaries() / "pg_basebackup"),
         *("--dbname", psycopg.conninfo.make_conninfo(admin_url, application_name="twin_backup")),
         *("--pgdata", "-", "--format", "tar", "--wal-method", "fetch"),
-        *("--checkpoint", "fast", "--manifest-checksums", "SHA256", "--no-password"),
+        *("--checkpoint", "fast", "--manifest-checksums", "SHA256", "--no-password", "--verbose"),
     ]
     with subprocess.Popen(
         command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -97,7 +106,10 @@ def copy_cluster(
     if process.returncode:
         path.unlink(missing_ok=True)
         raise BackupBad(f"pg_basebackup failed: {said}")
-    return facts
+    ends = END.findall(said)
+    if not ends:
+        raise BackupBad(f"pg_basebackup did not say where the log ends: {said}")
+    return facts, ends[-1]
 
 
 def escrow_keys(data: Path, path: Path, recipient: str) -> FileFacts:

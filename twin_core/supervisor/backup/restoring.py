@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from audit.recovery import sealed_files, wal
+from audit.recovery import archive, sealed_files, wal
 from audit.recovery.sealed_files import ENDING, BackupBad
 from twin_core.supervisor import services
 from twin_core.supervisor.backup.base import moment_of
@@ -84,16 +85,19 @@ def restore(
 def _facts(
     store: Store, base: Path, manifest: dict[str, Any], missing: list[str]
 ) -> dict[str, Any]:
-    archived = store.archived()
-    is_later = archived is not None and archived.until > moment_of(manifest) and not missing
-    until = archived.until.isoformat() if archived and is_later else manifest["made_at"]
     return {
         "backup": base.name,
         "manifest": (base / sealed_files.DIGEST).read_text(encoding="ascii").split()[0],
         "made_at": manifest["made_at"],
-        "complete_until": until,
+        "complete_until": complete_until(store, manifest, missing).isoformat(),
         "missing_segments": missing,
     }
+
+
+def complete_until(store: Store, manifest: dict[str, Any], missing: list[str]) -> datetime:
+    """Return the moment up to which everything comes back with this base backup."""
+    made, archived = moment_of(manifest), store.archived()
+    return max(made, archived.until) if archived and not missing else made
 
 
 def _newer_checkpoints(store: Store, folder: DataFolder) -> None:
@@ -117,7 +121,7 @@ def _apply_log(
     """Recover up to the end of the archive; return the segments that are missing before it."""
     names = store.segments()
     first = manifest["first_segment"]
-    missing = wal.gaps(names, start=first) if names else []
+    missing = archive.missing(store.path, manifest)
     segments = postgres.folder.services / "wal-restored"
     segments.mkdir(mode=0o700)
     postgres.account.own(segments)

@@ -74,6 +74,7 @@ def verify_backup(
     name = base.name if base else "none"
     with tempfile.TemporaryDirectory(prefix="twin-trial-") as place:
         report = Report(name)
+        Path(place).chmod(0o711)  # the server's account passes through; the data folder is closed
         try:
             chosen = base or store.newest_base()
             report.base = chosen.name
