@@ -49,10 +49,7 @@ def flaws(store: Path, *, now: datetime, lsn: str, timeline: int) -> list[str]:
     found = []
     if manifest["timeline"] != timeline:
         found.append(f"no base backup was made since timeline {timeline} began")
-    names = segments(store)
-    found += [
-        f"segment {name} is missing" for name in wal.gaps(names, start=manifest["first_segment"])
-    ]
+    found += [f"segment {name} is missing" for name in missing(store, manifest)]
     if still := wal.standstill(archived(store), now=now, lsn=lsn):
         found.append(still)
     return found
