@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -49,13 +49,13 @@ def append(
     is larger than 32 KiB.
     """
     told = [*changes, (subject, old, new)] if subject is not None else list(changes)
-    before = timezone.now()
+    before, occurred_at = datetime.now(UTC), occurred_at or timezone.now()
     payload = canonical.encode(
         {
             "v": FORMAT,
             "stream": stream,
             "kind": kind,
-            "occurred_at": occurred_at or before,
+            "occurred_at": occurred_at,
             "actor": actors.actor_of(actor).as_told(),
             "changes": [_change_as_told(*change) for change in told],
             "reason": reason,
@@ -68,7 +68,7 @@ def append(
     if len(payload) > LARGEST:
         raise ValueError(f"{kind}: {len(payload)} bytes; put what is large into a blob")
     record = _insert(stream, kind, payload.decode())
-    parted = clock.own.parted(before, record.recorded_at, timezone.now())
+    parted = clock.own.parted(before, record.recorded_at, datetime.now(UTC))
     if parted is not None and kind != CLOCK_PARTED:
         _tell_of_clock(parted)
     return record

@@ -9,12 +9,11 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 
 from audit.refusals import Refused
 
@@ -66,7 +65,7 @@ class Machine:
     """This machine's clocks. Chrony and ntpd tell the kernel how good the time is; we ask it."""
 
     def wall(self) -> datetime:
-        return timezone.now()
+        return datetime.now(UTC)
 
     def steady(self) -> float:
         return time.monotonic()
