@@ -35,6 +35,8 @@ from audit.ledger import (
 from audit.models import OpenSession, Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
 from audit.proofs import USED_BEFORE
+from audit.recovery import standing
+from audit.recovery.clock import TimeUnsynchronised, database_now
 from audit.refusals import NotEntitled, Refused
 from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
@@ -54,7 +56,7 @@ from audit.signatures import (
 )
 from audit.software import build_digest, software
 from audit.transitions import Transitions
-from audit.verification import Verification
+from audit.verification import Verification, verify_against
 from audit.verification import verify_installation as verify
 
 __all__ = [
@@ -81,6 +83,7 @@ __all__ = [
     "SignatureRefused",
     "SigningProof",
     "Source",
+    "TimeUnsynchronised",
     "Transitions",
     "Unsealed",
     "User",
@@ -99,6 +102,7 @@ __all__ = [
     "content",
     "create_person",
     "current_roles",
+    "database_now",
     "decode",
     "encode",
     "enrol_code",
@@ -129,12 +133,14 @@ __all__ = [
     "sign",
     "signatures_of",
     "software",
+    "standing",
     "state",
     "timestamp",
     "trail",
     "unsealed",
     "uuid7",
     "verify",
+    "verify_against",
     "view_digest",
     "wait_for_seal",
 ]
