@@ -1,9 +1,9 @@
 """Assembles ``verifier.html`` from ``src``: ``python -m audit.verifier_page.build`` writes it.
 
-The page is one file so that an auditor can keep it and open it anywhere. Its sources are ES modules;
-here their imports are dropped and their exports stripped, and they are put behind one another in the
-order in which they need each other. The policy in the page names the digests of its two scripts and
-of its style, so that nothing else can run in it.
+The page is one file so that an auditor can keep it and open it anywhere. Its sources are ES
+modules; here their imports are dropped, their exports stripped, and they are put behind one another
+in the order in which they need each other. The policy in the page names the digests of its two
+scripts and of its style, so that nothing else can run in it.
 """
 
 import base64

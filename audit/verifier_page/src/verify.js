@@ -52,8 +52,12 @@ class Findings {
   }
 }
 
+function isForSubtle(blob, subtle) {
+  return subtle !== null && blob.size >= SUBTLE_FROM && blob.size <= SUBTLE_TO;
+}
+
 async function digestOf(blob, path, subtle, progress) {
-  if (subtle && blob.size >= SUBTLE_FROM && blob.size <= SUBTLE_TO) {
+  if (isForSubtle(blob, subtle)) {
     const digest = await subtle.digest("SHA-256", await blob.arrayBuffer());
     await progress(blob.size, path);
     return hex(new Uint8Array(digest));
@@ -67,13 +71,15 @@ async function digestOf(blob, path, subtle, progress) {
   return hash.hex();
 }
 
-/** Digest every listed file; those that the walk reads are digested by their readers. */
+/** Digest every listed file (the walk's readers did theirs); return whether the browser's SHA-256 served. */
 async function checkDigests(findings, files, manifest, walk, progress) {
   const subtle = await agreeingSubtle();
   const readers = walk ? walk.readers : {};
+  let used = false;
   for (const [path, stated] of Object.entries(manifest.files)) {
     if (!files.has(path)) continue;
     const reader = WALKED.includes(path) ? readers[path.slice(0, -6)] : undefined;
+    used = used || (!reader && isForSubtle(files.get(path), subtle));
     const digest = reader ? await reader.digest() : await digestOf(files.get(path), path, subtle, progress);
     findings.counts.files += 1;
     findings.counts.bytes += files.get(path).size;
@@ -84,7 +90,7 @@ async function checkDigests(findings, files, manifest, walk, progress) {
     }
     if (path.startsWith("tokens/") && path.endsWith(".tsr")) findings.counts.tokens += 1;
   }
-  return subtle !== null;
+  return used;
 }
 
 /** Read keys and trust; return {claimed, ring, trust} or null where they cannot be read. */

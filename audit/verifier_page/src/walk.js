@@ -226,6 +226,9 @@ export class Walk {
     if (!Number.isInteger(sequence) || !Array.isArray(hashes) || hashes.length > DEEPEST_PROOF || !hashes.every(isHash)) {
       throw new Flaw(proofs.place, "is no proof: hashes and a sequence");
     }
+    if (this.proof && sequence <= this.proof.sequence) {
+      throw new Flaw(proofs.place, `sequence ${sequence} does not come after ${this.proof.sequence}`);
+    }
     this.proof = { ...proof, place: `${proofs.place} (sequence ${sequence})` };
   }
 
@@ -243,7 +246,10 @@ export class Walk {
       if (this.proof && this.proof.sequence === sequence) await this.selectedRecord(value, start, sums);
       await this.nextIndexed();
     }
-    if (sums.shown === 0) throw new Flaw(place, "has index lines, but the selection shows none of its records");
+    if (sums.shown === 0) {
+      const due = this.proof ? `; the next is that of ${this.proof.place}` : "";
+      throw new Flaw(place, `has index lines, but the selection shows none of its records${due}`);
+    }
     sums.check(rises);
   }
 
