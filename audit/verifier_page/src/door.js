@@ -1,8 +1,8 @@
 // What page, worker and tests may use of everything above.
 import { canonicalText, parseCanonical } from "./json.js";
 import { inflated } from "./inflate.js";
-import { rootOfProof } from "./merkle.js";
-import { hex, utf8 } from "./bytes.js";
+import { GrowingTree, rootOfProof } from "./merkle.js";
+import { fromHex, hex, utf8 } from "./bytes.js";
 import { sha256 } from "./sha256.js";
 import { sha512 } from "./sha512.js";
 import { verifyEd25519 } from "./ed25519.js";
@@ -12,6 +12,6 @@ import { VERDICTS, bytesInWords, checksOf, grouped, limitsOf, meaningOf, reportT
 import { verifyBundle } from "./verify.js";
 
 globalThis.bundleVerifier = {
-  VERDICTS, Session, bytesInWords, canonicalText, checksOf, grouped, hex, inflated, limitsOf, meaningOf, parseCanonical,
+  GrowingTree, VERDICTS, Session, bytesInWords, canonicalText, checksOf, fromHex, grouped, hex, inflated, limitsOf, meaningOf, parseCanonical,
   readZip, reportText, rootOfProof, serveAsWorker, sha256, sha512, timeOf, utf8, verifyBundle, verifyEd25519,
 };

@@ -24,7 +24,7 @@ function checksPanel(result) {
   const rows = checksOf(result).map(([what, count, remark]) => [what, grouped(count), remark]);
   const how = `${result.seconds.toFixed(1)} s; SHA-256 and Ed25519 of this page${result.usedSubtle ? ", large files by the browser's SHA-256, which agrees" : " alone"}`;
   return make("section", { class: "panel" }, make("h2", { text: "What was checked" }),
-    table("What was checked", ["Check", "Count", ""], rows, [1]), make("p", { class: "quiet", text: how }));
+    table("What was checked", ["Check", "Count", "Of what"], rows, [1]), make("p", { class: "quiet", text: how }));
 }
 
 function ledgerPanel(result, about) {

@@ -4,6 +4,7 @@
 """
 
 import base64
+import hashlib
 import json
 import shutil
 import subprocess
@@ -16,42 +17,54 @@ from audit.verifier_page.build import PAGE, SOURCES
 from tests import chromium
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+VECTORS = Path(__file__).parents[1] / "vectors"
+WITHOUT_CRYPTO = "delete Crypto.prototype.subtle; delete globalThis.DecompressionStream;"
 Answers = dict[Path, tuple[bool, str]]
 
-CHECK = """async (cases) => {
+BATCH = 100  # bundles handed over at once
+
+CHECK = """async ({ contents, cases }) => {
   const { verifyBundle, reportText } = bundleVerifier;
+  const blobOf = (text) => new Blob([Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0))]);
+  const blobs = new Map(Object.entries(contents).map(([digest, text]) => [digest, blobOf(text)]));
   const answers = [];
   for (const { files, trust } of cases) {
-    const blobs = new Map();
-    for (const [path, text] of Object.entries(files)) {
-      const raw = atob(text);
-      blobs.set(path, new Blob([Uint8Array.from(raw, (sign) => sign.charCodeAt(0))]));
-    }
-    const { result } = await verifyBundle(blobs, trust, () => {});
+    const pairs = Object.entries(files).map(([path, digest]) => [path, blobs.get(digest)]);
+    const { result } = await verifyBundle(new Map(pairs), trust, () => {});
     answers.push([result.verdict !== "flaw", reportText(result, null)]);
   }
   return answers;
 }"""
 
 
-def files_of(folder: Path) -> dict[str, str]:
+def batches(folders: list[Path], trust: dict[Path, Path] | None) -> Iterator[dict[str, Any]]:
+    """Give what ``CHECK`` takes: equal contents once a batch, files by the digest of theirs."""
+    for at in range(0, len(folders), BATCH):
+        contents: dict[str, str] = {}
+        cases = [case_of(folder, trust or {}, contents) for folder in folders[at : at + BATCH]]
+        yield {"contents": contents, "cases": cases}
+
+
+def case_of(folder: Path, trust: dict[Path, Path], contents: dict[str, str]) -> dict[str, Any]:
+    files = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        files[path.relative_to(folder).as_posix()] = digest
+        if digest not in contents:
+            contents[digest] = encoded(data)
+    given = trust[folder].read_bytes().decode() if folder in trust else None
+    return {"files": files, "trust": given}
+
+
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def contents_of(folder: Path) -> dict[str, str]:
     """Return path in the bundle -> content in base64."""
     found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): base64.b64encode(path.read_bytes()).decode()
-        for path in found
-    }
-
-
-def cases_of(folders: list[Path], trust: dict[Path, Path] | None) -> list[dict[str, Any]]:
-    given = trust or {}
-    return [
-        {
-            "files": files_of(folder),
-            "trust": given[folder].read_bytes().decode() if folder in given else None,
-        }
-        for folder in folders
-    ]
+    return {path.relative_to(folder).as_posix(): encoded(path.read_bytes()) for path in found}
 
 
 @contextmanager
@@ -71,7 +84,7 @@ def opened_page(script_before: str = "") -> Iterator[Any]:
 
 def check_in(page: Any, folders: list[Path], trust: dict[Path, Path] | None = None) -> Answers:
     """Check every folder in a page that is open."""
-    answers = page.evaluate(CHECK, cases_of(folders, trust))
+    answers = [pair for batch in batches(folders, trust) for pair in page.evaluate(CHECK, batch)]
     return {folder: (ok, text) for folder, (ok, text) in zip(folders, answers, strict=True)}
 
 
@@ -92,12 +105,14 @@ def run_in_node(folders: list[Path], trust: dict[Path, Path] | None = None) -> A
         f"await import({json.dumps((SOURCES / 'door.js').as_uri())});\n"
         "import { readFileSync } from 'node:fs';\n"
         f"const check = {CHECK};\n"
-        "const cases = JSON.parse(readFileSync(0, 'utf8'));\n"
-        "process.stdout.write(JSON.stringify(await check(cases)));\n"
+        "const answers = [];\n"
+        "const given = JSON.parse(readFileSync(0, 'utf8'));\n"
+        "for (const batch of given) answers.push(...await check(batch));\n"
+        "process.stdout.write(JSON.stringify(answers));\n"
     )
     done = subprocess.run(
         [str(node()), "--input-type=module", "--eval", program],
-        input=json.dumps(cases_of(folders, trust)),
+        input=json.dumps(list(batches(folders, trust))),
         capture_output=True,
         text=True,
         check=True,
