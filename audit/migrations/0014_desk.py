@@ -141,7 +141,7 @@ def person(related_name="+", **options):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0004_ddl")]
+    dependencies = [("audit", "0011_epochs")]
 
     operations = [
         migrations.RunSQL(FUNCTIONS + TABLES),

@@ -9,6 +9,7 @@ from audit.models.desk import (
 )
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
 from audit.models.records import Blob, Block, Checkpoint, Record, Tile
+from audit.models.standing import Standing
 
 __all__ = [
     "Blob",
@@ -23,6 +24,7 @@ __all__ = [
     "SearchBucket",
     "SearchRow",
     "Signature",
+    "Standing",
     "StreamScope",
     "Tile",
     "TrailReview",

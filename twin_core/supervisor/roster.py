@@ -113,8 +113,23 @@ def answers(environment: Environment, port: int) -> bool:
 
 
 def holds_lock(environment: Environment, port: int) -> bool:
-    """Return whether a session of the process's role holds an advisory lock: the sealer's or
-    the indexer's."""
+    """Return whether the sealer holds its lock and has opened the ledger, or closed it."""
+    try:
+        with psycopg.connect(environment[APPLICATION], connect_timeout=2) as session:
+            return bool(
+                session.execute(
+                    "SELECT 1 FROM audit_standing, pg_locks JOIN pg_stat_activity USING (pid) "
+                    "WHERE locktype = 'advisory' AND granted AND usename = current_user AND "
+                    "(NOT is_open OR "
+                    "pg_sequence_last_value('audit_open') = ledger_server_start())"
+                ).fetchone()
+            )
+    except psycopg.OperationalError:
+        return False
+
+
+def indexes(environment: Environment, port: int) -> bool:
+    """Return whether the indexer holds its lock."""
     try:
         with psycopg.connect(environment[APPLICATION], connect_timeout=2) as session:
             return bool(
@@ -129,7 +144,7 @@ def holds_lock(environment: Environment, port: int) -> bool:
 
 DEMO, DEMO_SPEED = "demo", 600  # process time over wall time, unless TWIN_DEMO_SPEED says else
 SEALER = Entry("sealer", manage("run_sealer"), "TWIN_SEALER_DATABASE_URL", ready=holds_lock)
-INDEXER = Entry("indexer", manage("run_indexer"), "TWIN_INDEXER_DATABASE_URL", ready=holds_lock)
+INDEXER = Entry("indexer", manage("run_indexer"), "TWIN_INDEXER_DATABASE_URL", ready=indexes)
 WEB = Entry("web", web, ready=answers)
 RELAY = Entry("relay", manage("run_relay"))
 WORKER = Entry("worker", worker, stop_signals=(signal.SIGTERM, signal.SIGQUIT))
