@@ -66,10 +66,19 @@ def _told(content: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def _cut(pieces: Pieces) -> Pieces:
-    """Return the pieces around the first hit."""
-    first = next(place for place, (_, is_hit) in enumerate(pieces) if is_hit)
-    before = pieces[first - 1][0] if first else ""
-    after = pieces[first + 1][0] if first + 1 < len(pieces) else ""
-    head = f"…{before[-AROUND:]}" if len(before) > AROUND or first > 1 else before
-    tail = f"{after[:AROUND]}…" if len(after) > AROUND or first + 2 < len(pieces) else after
-    return tuple((text, hit) for text, hit in ((head, False), pieces[first], (tail, False)) if text)
+    """Return what stands around the first hit, whole pieces where they fit."""
+    start = sum(len(text) for text, _ in pieces[: _first_hit(pieces)])
+    low, high = start - AROUND, start + len(pieces[_first_hit(pieces)][0]) + AROUND
+    kept: list[tuple[str, bool]] = []
+    at = 0
+    for text, is_hit in pieces:
+        part = text[max(0, low - at) : max(0, high - at)]
+        if part:
+            kept.append((part, is_hit))
+        at += len(text)
+    head = [("…", False)] if low > 0 else []
+    return (*head, *kept, *([("…", False)] if high < at else []))
+
+
+def _first_hit(pieces: Pieces) -> int:
+    return next(place for place, (_, is_hit) in enumerate(pieces) if is_hit)

@@ -9,6 +9,14 @@ from audit.models import Record
 from audit.state import regulated_models
 from audit.trail import Filters
 
+SPOKEN = {  # types whose own name would not be understood
+    "audit.user": "person",
+    "audit.rolegrant": "role of a person",
+    "audit.streamscope": "scope of a person",
+    "audit.trailreview": "review of the trail",
+    "audit.reviewjudgement": "judgement in a review",
+    "twin_core.setpointwrite": "set point write",
+}
 PICKED_FROM = 200  # the latest records of the type
 
 
@@ -21,7 +29,9 @@ def types() -> list[tuple[str, str]]:
 
 
 def type_words(kind: str) -> str:
-    """Return a type in words: ``audit.rolegrant`` as the model calls itself."""
+    """Return a type in words: as it is spoken of, or as the model calls itself."""
+    if kind in SPOKEN:
+        return SPOKEN[kind]
     for model in regulated_models():
         if model._meta.label_lower == kind:
             return str(model._meta.verbose_name)

@@ -1,4 +1,4 @@
-"""The auditor's desk in a real browser: axe finds nothing, keys lead everywhere, a review is signed."""
+"""The auditor's pages in a real browser: axe finds nothing, keys lead everywhere, one signs."""
 
 from collections.abc import Iterator
 from pathlib import Path

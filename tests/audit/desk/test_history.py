@@ -103,6 +103,13 @@ def test_an_excerpt_says_where_the_word_stands():
     assert [piece for piece, is_hit in pieces if is_hit] == ["north"]
     assert pieces[0][0].startswith("…")
     assert excerpt(content, ["south"]) == ("", ())
+    content["changes"][0]["new"] = {"tag": "feed.rate of BR-201"}
+    assert excerpt(content, ["feed", "rate"])[1] == (
+        ("feed", True),
+        (".", False),
+        ("rate", True),
+        (" of BR-201", False),
+    )
 
 
 # ---------------------------------------------------------------------------- lineage
