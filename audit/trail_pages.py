@@ -185,7 +185,7 @@ def _slice(
     before, after = key_of(query, "before"), key_of(query, "after")
     found = Search(filters, scope=scope).page(SIZE, before=before, after=after)
     held = Record.objects.in_bulk([hit.record_id for hit in found.hits])
-    records = [held[hit.record_id] for hit in found.hits]
+    records = [held[hit.record_id] for hit in found.hits if hit.record_id in held]
     if after:
         return records, found.has_more, True
     return records, bool(before), found.has_more

@@ -106,5 +106,8 @@ def _too_many(end: int) -> str | None:
 def waiting(end: int) -> int:
     """Return how many sealed records lie beyond sequence ``end``."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT coalesce(max(first_sequence + count), 0) FROM audit_block")
-        return max(0, cursor.fetchone()[0] - 1 - end)
+        cursor.execute(
+            "SELECT first_sequence + count FROM audit_block ORDER BY first_sequence DESC LIMIT 1"
+        )
+        last = cursor.fetchone()
+        return max(0, last[0] - 1 - end) if last else 0

@@ -95,7 +95,7 @@ def _step_down(made: Walk, step: int, seen: set[bytes], scope: Scope) -> None:
     found = citing(leaves, 20 * WIDTH)
     records = Record.objects.in_bulk([key for key, _ in found])
     fresh: dict[bytes, Node] = {}
-    for key, parent in found:
+    for key, parent in (each for each in found if each[0] in records):
         node = _node(bytes(records[key].leaf), records[key], scope)
         made.edges.add((node.leaf, parent))
         if node.leaf not in seen:
@@ -154,7 +154,7 @@ def children_of(record: Record, limit: int, scope: Scope = EVERYTHING) -> list[N
     """Return the first records that cite one."""
     keys = list(dict.fromkeys(key for key, _ in citing([bytes(record.leaf)], limit)))
     records = Record.objects.in_bulk(keys)
-    return [_node(bytes(records[key].leaf), records[key], scope) for key in keys]
+    return [_node(bytes(records[key].leaf), records[key], scope) for key in keys if key in records]
 
 
 def sharing_blobs(record: Record, limit: int, scope: Scope = EVERYTHING) -> list[Node]:

@@ -73,7 +73,8 @@ def _records(kind: str, key: str, scope: Scope) -> Iterator[Record]:
         page = search.page(PAGE, before=last)
         records = Record.objects.in_bulk([hit.record_id for hit in page.hits])
         for hit in page.hits:
-            yield records[hit.record_id]
+            if hit.record_id in records:  # the index may still name one that was dropped since
+                yield records[hit.record_id]
         if not page.has_more:
             return
         last = page.hits[-1].record_id

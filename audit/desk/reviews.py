@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max, Min
 from django.utils import timezone
 
 from audit import canonical, identity, ledger, signatures
@@ -330,12 +329,13 @@ def gaps(*, until: datetime | None = None) -> list[Span]:
 
     A review of a part, or of one person's acts, closes no gap.
     """
-    known = Record.objects.aggregate(first=Min("recorded_at"), last=Max("recorded_at"))
-    if known["first"] is None:
+    times = Record.objects.values_list("recorded_at", flat=True)
+    first, last = times.order_by("id").first(), times.order_by("-id").first()
+    if first is None or last is None:
         return []
     signed = TrailReview.objects.filter(state=State.SIGNED, stream="", of_person=None)
     spans = sorted(signed.values_list("since", "until"))
-    return uncovered((known["first"], until or known["last"]), spans)
+    return uncovered((first, until or last), spans)
 
 
 def uncovered(whole: Span, spans: Iterable[Span]) -> list[Span]:

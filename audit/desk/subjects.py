@@ -43,7 +43,7 @@ def latest(kind: str, scope: Scope = EVERYTHING) -> list[tuple[str, str]]:
     page = Search(Filters(subject_type=kind), scope=scope).page(PICKED_FROM)
     records = Record.objects.in_bulk([hit.record_id for hit in page.hits])
     found: dict[str, str] = {}
-    for hit in page.hits:
+    for hit in (hit for hit in page.hits if hit.record_id in records):
         for key, name in _named(ledger.content(records[hit.record_id])["changes"], kind):
             found.setdefault(key, name)
     return list(found.items())
