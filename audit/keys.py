@@ -7,7 +7,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from audit.checkpoint import PublicKey, parse_vkey
+from audit.checkpoint import PublicKey, parse_vkeys
 
 CREDENTIAL_KEY_SIZE = 32  # bytes: AES-256
 
@@ -49,5 +49,4 @@ def public_keys(path: Path) -> list[PublicKey]:
     """Return the trusted public keys of a file, one ``name+id+base64`` a line."""
     if not path.exists():
         raise KeyRefused(f"{path} is missing: it names the public keys that the ledger is held to")
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [parse_vkey(line) for line in lines if line and not line.startswith("#")]
+    return parse_vkeys(path.read_text(encoding="utf-8").split("\n"))
