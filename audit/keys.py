@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from audit.checkpoint import PublicKey, parse_vkeys
@@ -22,6 +23,15 @@ def signing_key(path: Path) -> Ed25519PrivateKey:
     key = load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyRefused(f"{path} holds no Ed25519 key")
+    return key
+
+
+def second_signing_key(path: Path) -> MLDSA44PrivateKey:
+    """Return the ML-DSA-44 key of a PEM file that nobody but its owner can read."""
+    check_private(path)
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, MLDSA44PrivateKey):
+        raise KeyRefused(f"{path} holds no ML-DSA-44 key")
     return key
 
 

@@ -10,7 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 
 from audit import keys, sealer
-from audit.outside import Outside
+from audit.outside import Outside, fencing, sealing
+from audit.outside.publishing import Publisher
+from audit.outside.sealing import KeyTurner
 
 log = structlog.get_logger("sealer")
 HOUR = 3600.0  # seconds
@@ -38,18 +40,30 @@ class Command(BaseCommand):
 
     def run(self) -> None:
         sealer.acquire()
+        place, outside = sealing.key_place(), Outside(settings.CHECKPOINT_DIR)
+        sealing.settle_key(place)
         work = sealer.Sealer(
             key=keys.signing_key(settings.LEDGER_KEY_FILE),
             origin=settings.LEDGER_ORIGIN,
-            outside=Outside(settings.CHECKPOINT_DIR),
+            outside=outside,
         )
+        work.second_key = sealing.second_key()
+        fencing.refuse_if_fenced(work)
         self.stdout.write(f"sealing {settings.LEDGER_ORIGIN} from {work.tree.size} records")
+        with sealing.evidence_outside(outside) as publisher:
+            self.seal(work, sealing.KeyTurner(place, work), publisher)
+
+    def seal(self, work: sealer.Sealer, turner: KeyTurner, publisher: Publisher) -> None:
         second = hour = time.monotonic()
         while not self.stopped:
+            if publisher.refusal:
+                raise sealer.SealingRefused(publisher.refusal)
             sealed = work.seal()
             now = time.monotonic()
             if now >= second:
+                turner.before_checkpoint()
                 work.publish()
+                turner.after_checkpoint()
                 work.watch_clock()
                 work.watch_lag()
                 second = now + 1
