@@ -23,6 +23,7 @@ _LONGEST_NAME = 255  # bytes: what one length byte can tell
 _NAME = re.compile(r"[^\s+\x00-\x1f]+")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _BLOCK_LINE = re.compile(r"block (0|[1-9][0-9]{0,18}) ([0-9a-f]{64})")
+_VKEY = re.compile(r"[^\s+]+\+[0-9a-f]{8}\+([A-Za-z0-9+/]+=*)")
 _SIGNATURE_LINE = re.compile(r"— (?P<name>[^\s+\x00-\x1f]+) (?P<content>[A-Za-z0-9+/]+=*)")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
@@ -143,9 +144,9 @@ def parse_vkeys(lines: Iterable[str]) -> list[PublicKey]:
 
 
 def _algorithm(text: str) -> int:
-    _, _, rest = text.partition("+")
-    content = _strict_base64(rest.partition("+")[2])
-    return content[0] if content else ED25519  # an empty one is malformed: let it be refused
+    """The algorithm byte of a key text; a known one for a malformed text, which is then refused."""
+    found = _VKEY.fullmatch(text)
+    return _strict_base64(found[1])[0] if found else ED25519
 
 
 def epoch_origin(origin: str, epoch: int) -> str:

@@ -66,6 +66,5 @@ class TestAuthority:
 
     @staticmethod
     def refusal() -> bytes:
-        """Return a response that says no."""
-        status = tsp.PKIStatusInfo({"status": tsp.PKIStatus("rejection")})
-        return tsp.TimeStampResp({"status": status}).dump()
+        """Return a response that says no: PKIStatus 2, rejection, and no token."""
+        return bytes.fromhex("3005 3003 020102")
