@@ -10,7 +10,7 @@ ROLES = {"application": "SELECT", "sealer": "SELECT, INSERT", "auditor": "SELECT
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0004_ddl")]
+    dependencies = [("audit", "0005_checked_by_statement")]
 
     operations = [
         migrations.CreateModel(

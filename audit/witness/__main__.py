@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     server = acts.add_parser("serve", help="answer requests until stopped")
     server.add_argument("--host", default="127.0.0.1")
     server.add_argument("--port", type=int, default=0, help="0: the last one, or a free one")
+    server.add_argument("--same-port", action="store_true", help="the last port, or end")
     server.set_defaults(act=serve)
     acts.add_parser("status", help="print how the witness stands").set_defaults(act=status)
     return parser
@@ -55,7 +56,9 @@ def accept_log(options: argparse.Namespace) -> None:
 def serve(options: argparse.Namespace) -> None:
     folder = Folder(options.folder)
     witness = Witness(folder)
-    with web.listen(options.host, options.port, last=folder.last_port()) as bound:
+    last = folder.last_port()
+    wanted = last if options.same_port else options.port
+    with web.listen(options.host, wanted, last=last) as bound:
         host = f"[{options.host}]" if ":" in options.host else options.host
         address = f"http://{host}:{bound.getsockname()[1]}"
         folder.note_address(address)

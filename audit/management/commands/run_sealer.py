@@ -58,8 +58,8 @@ class Command(BaseCommand):
         while not self.stopped:
             if publisher.refusal:
                 raise sealer.SealingRefused(publisher.refusal)
-            sealed = work.seal()
             now = time.monotonic()
+            sealed = work.seal()
             if now >= second:
                 turner.before_checkpoint()
                 work.publish()
@@ -70,7 +70,7 @@ class Command(BaseCommand):
             if now >= hour:
                 sealer.make_partitions()
                 hour = now + HOUR
-            if not sealed:
-                time.sleep(settings.SEAL_INTERVAL)
+            if sealed < sealer.MOST:  # few blocks with many records, not one for each record
+                time.sleep(max(0.0, now + settings.SEAL_INTERVAL - time.monotonic()))
         work.seal()
         work.publish()
