@@ -51,26 +51,20 @@ class Act:
 
     def write(self, payload: str, *, stream: str, kind: str) -> Record:
         """Write the record and all rows; raises RowMissing where one is not there to change."""
-        parts, arguments = [ledger.INSERT], [stream, kind, payload]
+        parts, arguments, found = [], [stream, kind, payload], []
         for model, rows in self.created.items():
             parts.append(_insertion(model, len(rows) > 1))
             arguments += _arguments(_fields(model), rows)
         for (model, *names), rows in self.changed.items():
             parts.append(_update(model, tuple(names), len(rows) > 1))
             arguments += _arguments(_fields(model, tuple(names)), rows)
-        row = _execute(_statement(tuple(parts)), arguments)
-        self._check(row[4:])
+            found += [len(rows), model._meta.verbose_name]
+        row = _execute(_statement(tuple(parts), len(self.created)), arguments + found)
         self.record = ledger.record_of(stream, kind, payload, row[:4])
         for each in (*self.created.values(), *self.changed.values()):
             for written in each:
                 written.record, written._state.adding = self.record, False
         return self.record
-
-    def _check(self, counts: Iterable[int]) -> None:
-        groups = [*self.created.values(), *self.changed.values()]
-        for rows, count in zip(groups, counts, strict=True):
-            if len(rows) != count:
-                raise RowMissing(f"{len(rows)} rows of {type(rows[0]).__name__}, found {count}")
 
 
 @contextmanager
@@ -90,17 +84,23 @@ def act(*, stream: str, kind: str, **told: Any) -> Iterator[Act]:
 def _execute(statement: str, arguments: list[Any]) -> tuple[Any, ...]:
     connection.ensure_connection()
     with psycopg.Cursor(connection.connection) as cursor:
-        row = cursor.execute(statement, arguments, prepare=True, binary=True).fetchone()
+        try:
+            row = cursor.execute(statement, arguments, prepare=True, binary=True).fetchone()
+        except psycopg.errors.NoDataFound as error:
+            raise RowMissing(error.diag.message_primary) from error
     assert row is not None
     return row
 
 
 @cache
-def _statement(parts: tuple[str, ...]) -> str:
-    names = [f"rows_{number}" for number in range(len(parts) - 1)]
-    written = "".join(f", {name} AS ({part})" for name, part in zip(names, parts[1:], strict=True))
-    counts = "".join(f", (SELECT count(*) FROM {name})" for name in names)
-    return f"WITH record AS ({parts[0]}){written} SELECT record.*{counts} FROM record"
+def _statement(parts: tuple[str, ...], created: int) -> str:
+    """Return the statement of an act: its record, then ``created`` insertions, then updates."""
+    names = [f"rows_{number}" for number in range(len(parts))]
+    written = "".join(f", {name} AS ({part})" for name, part in zip(names, parts, strict=True))
+    found = "".join(
+        f", ledger_require_found((SELECT count(*) FROM {name}), %s, %s)" for name in names[created:]
+    )
+    return f"WITH record AS ({ledger.INSERT}){written} SELECT record.*{found} FROM record"
 
 
 @cache

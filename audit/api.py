@@ -1,8 +1,8 @@
 """The door to the record store: what other packages may use of it."""
 
 from audit import inclusion, refusals, sessions, state, trail
-from audit.acts import Act, RowMissing, act
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
+from audit.acts import Act, RowMissing, act
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.credentials import code_now, provisioning_uri
 from audit.fields import ClockTimestamp, uuid7

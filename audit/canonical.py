@@ -102,7 +102,7 @@ def _is_simple(value: Any) -> bool:
     would write a float, and subclasses in its own way. Level by level, since depth is limited.
     """
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         deeper: list[Any] = []
         for held in level:
             if type(held) is dict:

@@ -175,18 +175,20 @@ def save(group: list[Any], actor: Any, *, change: bool = False, atomic: bool = T
 
     from audit import api as audit
 
-    with transaction.atomic() if atomic else nullcontext():
-        with audit.act(
+    with (
+        transaction.atomic() if atomic else nullcontext(),
+        audit.act(
             stream="batch/B-0001",
             kind="twin_core.recommendation.approved",
             actor=actor,
             reason=REASON,
-        ) as act:
-            for row in group:
-                if change:
-                    act.change(row, state="confirmed", target=row.target + 1)
-                else:
-                    act.create(row)
+        ) as act,
+    ):
+        for row in group:
+            if change:
+                act.change(row, state="confirmed", target=row.target + 1)
+            else:
+                act.create(row)
 
 
 VARIANTS: dict[str, Callable[[int, random.Random], Callable[[], None]]] = {
