@@ -37,6 +37,27 @@ class Standing:
     has_authority: bool
     troubles: tuple[str, ...]
 
+    @property
+    def state(self) -> str:
+        """The state that a badge shows: of a quorum, or that none is asked for."""
+        if self.troubles:
+            return "failed"
+        return "running" if self.quorum else "stopped"
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return (name, value) of each line that a person is shown."""
+        asked = f"{self.met} cosigned, {self.quorum} of {self.witnesses} asked for"
+        return [
+            ("Published", f"{self.published} of {self.signed} records"),
+            ("Witnesses", asked if self.quorum else "not configured"),
+            ("Time authority", self._token()),
+        ]
+
+    def _token(self) -> str:
+        if self.token_at is None:
+            return "no token yet" if self.has_authority else "not configured"
+        return f"{self.token_size} records at {self.token_at:%Y-%m-%d %H:%M:%S} UTC"
+
 
 def standing() -> Standing:
     """Return how the evidence outside stands."""
