@@ -19,14 +19,24 @@ class Worker(threading.Thread):
 
     def __init__(self, name: str, step: Callable[[], None]) -> None:
         super().__init__(name=name, daemon=True)
-        self.step, self.over, self.error = step, threading.Event(), ""
+        self.step, self.error = step, ""
+        self.is_over, self.woken = False, threading.Event()
 
     def run(self) -> None:
-        while not self.over.is_set():
+        while not self.is_over:
             began = time.monotonic()
             self._one()
-            self.over.wait(max(0.0, EVERY - (time.monotonic() - began)))
+            self.woken.wait(max(0.0, EVERY - (time.monotonic() - began)))
+            self.woken.clear()
         connection.close()
+
+    def wake(self) -> None:
+        """Have the next step done now."""
+        self.woken.set()
+
+    def end(self) -> None:
+        self.is_over = True
+        self.wake()
 
     def _one(self) -> None:
         try:
@@ -47,15 +57,15 @@ class Worker(threading.Thread):
 
 
 @contextmanager
-def running(steps: Sequence[tuple[str, Callable[[], None]]]) -> Iterator[None]:
-    """Run the steps beside the block."""
+def running(steps: Sequence[tuple[str, Callable[[], None]]]) -> Iterator[list[Worker]]:
+    """Run the steps beside the block; yields their workers in the same order."""
     workers = [Worker(name, step) for name, step in steps]
     for worker in workers:
         worker.start()
     try:
-        yield
+        yield workers
     finally:
         for worker in workers:
-            worker.over.set()
+            worker.end()
         for worker in workers:
             worker.join(AT_THE_END)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ class Outside:
 
     def __init__(self, folder: Path, *, make: bool = True) -> None:
         self.folder = folder
+        self._one_at_a_time = threading.Lock()  # the sealer signs while the publisher publishes
         if make:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -30,7 +32,10 @@ class Outside:
 
         Both are flushed to disk. A checkpoint may come again with more signature lines.
         """
-        day = day or datetime.now(UTC).strftime("%Y-%m-%d")
+        with self._one_at_a_time:
+            self._keep(note, day or datetime.now(UTC).strftime("%Y-%m-%d"))
+
+    def _keep(self, note: str, day: str) -> None:
         _append(self.folder / f"{day}.jsonl", json.dumps(note, ensure_ascii=False) + "\n")
         last = self.latest()
         if last is None or checkpoint.parse(note).tree_size >= checkpoint.parse(last).tree_size:

@@ -1,7 +1,8 @@
 """What the sealer's process does besides sealing: turns its key, and has evidence taken outside."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -61,8 +62,21 @@ def second_key() -> Any:
     return None if path is None else keys.second_signing_key(path)
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What runs beside the sealer, as the sealer sees it."""
+
+    publisher: Publisher
+    wake: Callable[[], None]  # there is a new checkpoint
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the sealer must stop; None while all is well."""
+        return self.publisher.refusal
+
+
 @contextmanager
-def evidence_outside(outside: Outside) -> Iterator[Publisher]:
+def evidence_outside(outside: Outside) -> Iterator[Beside]:
     """Publish, deliver and stamp checkpoints beside the block."""
     policy_file = settings.WITNESSES_FILE
     publisher = Publisher(policy_file, outside)
@@ -74,5 +88,5 @@ def evidence_outside(outside: Outside) -> Iterator[Publisher]:
         ("stamper", Stamper(policy_file).step),
         *((place.name, Deliverer(place, policy_file).step) for place in places),
     ]
-    with running(steps):
-        yield publisher
+    with running(steps) as workers:
+        yield Beside(publisher, workers[0].wake)

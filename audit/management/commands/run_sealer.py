@@ -11,8 +11,7 @@ from django.db import OperationalError, connection
 
 from audit import keys, sealer
 from audit.outside import Outside, fencing, sealing
-from audit.outside.publishing import Publisher
-from audit.outside.sealing import KeyTurner
+from audit.outside.sealing import Beside, KeyTurner
 
 log = structlog.get_logger("sealer")
 HOUR = 3600.0  # seconds
@@ -50,19 +49,20 @@ class Command(BaseCommand):
         work.second_key = sealing.second_key()
         fencing.refuse_if_fenced(work)
         self.stdout.write(f"sealing {settings.LEDGER_ORIGIN} from {work.tree.size} records")
-        with sealing.evidence_outside(outside) as publisher:
-            self.seal(work, sealing.KeyTurner(place, work), publisher)
+        with sealing.evidence_outside(outside) as beside:
+            self.seal(work, sealing.KeyTurner(place, work), beside)
 
-    def seal(self, work: sealer.Sealer, turner: KeyTurner, publisher: Publisher) -> None:
+    def seal(self, work: sealer.Sealer, turner: KeyTurner, beside: Beside) -> None:
         second = hour = time.monotonic()
         while not self.stopped:
-            if publisher.refusal:
-                raise sealer.SealingRefused(publisher.refusal)
+            if beside.refusal:
+                raise sealer.SealingRefused(beside.refusal)
             now = time.monotonic()
             sealed = work.seal()
             if now >= second:
                 turner.before_checkpoint()
-                work.publish()
+                if work.publish():
+                    beside.wake()
                 turner.after_checkpoint()
                 work.watch_clock()
                 work.watch_lag()

@@ -1,6 +1,7 @@
 """Checkpoints brought to folders and programs: in order, tried again, none forgotten."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -164,3 +165,14 @@ def test_an_older_checkpoint_with_more_lines_replaces_its_text_but_never_the_lat
         file.write(json.dumps(second)[:40])  # a crash in the middle of a line
     assert place.all() == [longer, second]
     assert place.folder.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.requirement("URS-AUD-007")
+def test_sealer_and_publisher_may_keep_checkpoints_at_the_same_time(ledger, tmp_path):
+    place = Outside(tmp_path / "place")
+    stated = [checkpoint.Checkpoint("o", n, bytes(32), n, "ab" * 32) for n in range(1, 61)]
+    notes = [checkpoint.sign(one, name="o", key=ledger.key) for one in stated]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(place.keep, notes))
+    assert place.latest() == notes[-1]
+    assert sorted(place.all()) == sorted(notes)
