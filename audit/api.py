@@ -23,6 +23,7 @@ from audit.identity import (
 from audit.ledger import (
     append,
     append_alone,
+    append_many,
     by_leaf,
     content,
     get_blob,
@@ -36,6 +37,8 @@ from audit.operations import Grant, RefuseChange, Regulated
 from audit.outside.standing import standing as outside_standing
 from audit.outside.timestamps import request as request_stamp
 from audit.proofs import USED_BEFORE
+from audit.recovery import standing
+from audit.recovery.clock import TimeUnsynchronised, database_now
 from audit.refusals import NotEntitled, Refused
 from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
@@ -55,7 +58,7 @@ from audit.signatures import (
 )
 from audit.software import build_digest, software
 from audit.transitions import Transitions
-from audit.verification import Verification
+from audit.verification import Verification, verify_against
 from audit.verification import verify_installation as verify
 
 __all__ = [
@@ -82,6 +85,7 @@ __all__ = [
     "SignatureRefused",
     "SigningProof",
     "Source",
+    "TimeUnsynchronised",
     "Transitions",
     "Unsealed",
     "User",
@@ -92,6 +96,7 @@ __all__ = [
     "actor_of",
     "append",
     "append_alone",
+    "append_many",
     "build_digest",
     "by_leaf",
     "change_person",
@@ -99,6 +104,7 @@ __all__ = [
     "content",
     "create_person",
     "current_roles",
+    "database_now",
     "decode",
     "encode",
     "enrol_code",
@@ -131,12 +137,14 @@ __all__ = [
     "sign",
     "signatures_of",
     "software",
+    "standing",
     "state",
     "timestamp",
     "trail",
     "unsealed",
     "uuid7",
     "verify",
+    "verify_against",
     "view_digest",
     "wait_for_seal",
 ]

@@ -149,11 +149,6 @@ def _algorithm(text: str) -> int:
     return _strict_base64(found[1])[0] if found else ED25519
 
 
-def epoch_origin(origin: str, epoch: int) -> str:
-    """The first line of checkpoints of an epoch: each after the first is a log of its own."""
-    return f"{origin}/epoch/{epoch}" if epoch else origin
-
-
 def sign(checkpoint: Checkpoint, *, name: str, key: Ed25519PrivateKey) -> str:
     """Return the checkpoint as a note signed by ``key`` under ``name``."""
     parse_body(checkpoint.body)

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -13,13 +13,16 @@ from django.utils import timezone
 from audit import actors, canonical
 from audit.merkle import leaf_hash
 from audit.models import Blob, Block, Record
+from audit.recovery import clock
 
 FORMAT = 1
 INSERT = (
     "INSERT INTO audit_record (stream, kind, payload) VALUES (%s, %s, %s) "
     "RETURNING id, leaf, transaction::text::bigint, recorded_at"
 )
+COPY = "COPY audit_record (stream, kind, payload) FROM STDIN (FORMAT binary)"
 COLUMNS = ("id", "stream", "kind", "payload", "leaf", "transaction", "recorded_at")
+CLOCK_PARTED = "audit.clock.parted"
 LARGEST = 32_768  # bytes of a payload; what is larger is a blob
 
 Change = tuple[Any, dict[str, Any] | None, dict[str, Any] | None]  # subject, old, new
@@ -44,7 +47,30 @@ def append(
     """
     changed = [*changes, (subject, old, new)] if subject is not None else changes
     payload = payload_of(stream=stream, kind=kind, changes=changed, **told)
-    return _insert(stream, kind, payload)
+    before = datetime.now(UTC)
+    record = _insert(stream, kind, payload)
+    compare_clocks(before, record)
+    return record
+
+
+def append_many(acts: Iterable[dict[str, Any]]) -> int:
+    """Write many records in the running transaction by one COPY; return how many.
+
+    Each act is what ``append`` takes, changes given by ``changes``. Refuses what ``append``
+    refuses; then nothing of the transaction can stay.
+    """
+    connection.ensure_connection()
+    written = 0
+    with (
+        connection.wrap_database_errors,
+        psycopg.Cursor(connection.connection) as cursor,
+        cursor.copy(COPY) as copy,
+    ):
+        copy.set_types(["text", "text", "text"])
+        for act in acts:
+            copy.write_row((act["stream"], act["kind"], payload_of(**act)))
+            written += 1
+    return written
 
 
 def payload_of(
@@ -60,12 +86,13 @@ def payload_of(
     occurred_at: datetime | None = None,
 ) -> str:
     """Return the canonical text of a record; ``parents`` are leaf hashes of what it rests on."""
+    occurred_at = occurred_at or timezone.now()
     payload = canonical.encode(
         {
             "v": FORMAT,
             "stream": stream,
             "kind": kind,
-            "occurred_at": occurred_at or timezone.now(),
+            "occurred_at": occurred_at,
             "actor": actors.actor_of(actor).as_told(),
             "changes": [_change_as_told(*change) for change in changes],
             "reason": reason,
@@ -78,6 +105,28 @@ def payload_of(
     if len(payload) > LARGEST:
         raise ValueError(f"{kind}: {len(payload)} bytes; put what is large into a blob")
     return payload.decode()
+
+
+def compare_clocks(before: datetime, record: Record) -> None:
+    """Record when the clock of this process and the time that the database gave are apart.
+
+    ``before`` is this process's time before the insert. Told once, when it is committed.
+    """
+    parted = clock.own.parted(before, record.recorded_at, datetime.now(UTC))
+    if parted is None or record.kind == CLOCK_PARTED:
+        return
+    append(
+        stream="ledger",
+        kind=CLOCK_PARTED,
+        actor=actors.process_actor(),
+        reason="this process and the database do not agree on the time",
+        data={"ahead": canonical.number(round(parted, 6), "s"), "clock": "process"},
+    )
+
+    def note() -> None:
+        clock.own.told = parted
+
+    transaction.on_commit(note)
 
 
 def _change_as_told(subject: Any, old: Any, new: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from audit.models.outside import Delivery, Publication, Token
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
 from audit.models.records import Blob, Block, Checkpoint, Record, Tile
+from audit.models.standing import Standing
 
 __all__ = [
     "Blob",
@@ -16,6 +17,7 @@ __all__ = [
     "Role",
     "RoleGrant",
     "Signature",
+    "Standing",
     "Tile",
     "Token",
     "User",

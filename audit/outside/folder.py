@@ -24,7 +24,7 @@ class Outside:
         return self.folder / "latest"
 
     def latest(self) -> str | None:
-        """Return the checkpoint of the largest tree, or None when there has been none."""
+        """Return the checkpoint of the largest tree of the newest epoch; None before the first."""
         return self.newest.read_text(encoding="utf-8") if self.newest.exists() else None
 
     def keep(self, note: str, *, day: str | None = None) -> None:
@@ -38,7 +38,7 @@ class Outside:
     def _keep(self, note: str, day: str) -> None:
         _append(self.folder / f"{day}.jsonl", json.dumps(note, ensure_ascii=False) + "\n")
         last = self.latest()
-        if last is None or checkpoint.parse(note).tree_size >= checkpoint.parse(last).tree_size:
+        if last is None or age(note) >= age(last):
             fresh = self.newest.with_suffix(".new")
             _append(fresh, note, mode="w")
             fresh.replace(self.newest)
@@ -51,6 +51,13 @@ class Outside:
             for line in path.read_text(encoding="utf-8").splitlines()
             if line.endswith('"')  # a line cut by a crash was never acknowledged
         )
+
+
+def age(note: str) -> tuple[int, int]:
+    """Return (epoch, tree size): the later of two checkpoints of a ledger has the larger."""
+    head = checkpoint.parse(note)
+    _, found, epoch = head.origin.rpartition("/epoch/")
+    return int(epoch) if found and epoch.isdecimal() else 0, head.tree_size
 
 
 def fullest(notes: Iterable[str]) -> list[str]:

@@ -19,10 +19,11 @@ from audit.outside.alarms import STREAM, Outage
 from audit.outside.folder import Outside
 from audit.outside.policy import Policy
 from audit.outside.witnesses import Contradicted, Proof, Rounds
+from audit.recovery import standing as recovery
 
 UNMET, MET = "audit.witness.unmet", "audit.witness.met"
 POLICY = "audit.witness.policy_changed"
-FENCED, FORKED = "audit.writer.fenced", "audit.ledger.forked"
+FENCED = "audit.writer.fenced"
 UNMET_AFTER = 10.0  # seconds without a quorum that raise an alarm; a restart of a witness is less
 
 log = structlog.get_logger("publisher")
@@ -135,10 +136,11 @@ def note_policy(policy: Policy | None) -> None:
         ledger.append_alone(stream=STREAM, kind=POLICY, data=told)
 
 
-def fence(reason: str, **facts: object) -> None:
-    """Record that this writer must stop, once until a fork record lets it go on."""
+def fence(reason: str, **facts: Any) -> None:
+    """Record that this writer must stop, and close the ledger: from now on it takes no record."""
     log.error("this writer is fenced", reason=reason)
-    Outage(begun=FENCED, ended=FORKED).begin(reason, **facts)
+    ledger.append_alone(stream=STREAM, kind=FENCED, reason=reason, data=facts)
+    recovery.close(reason)
 
 
 def prover(size: int) -> Proof:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from audit import checkpoint
 from audit.chain import Finding
 from audit.models import Checkpoint, Publication
+from audit.outside.folder import age
 from audit.outside.policy import Policy
 from audit.outside.turning import authorised
 
@@ -63,7 +64,7 @@ class Signed:
 
     def first_flaw(self) -> Finding | None:
         """Check every signature; afterwards ``heads`` holds what was signed."""
-        read: list[tuple[int, list[checkpoint.PublicKey]]] = []
+        read: list[tuple[tuple[int, int], list[checkpoint.PublicKey]]] = []
         for place, note in self._notes():
             try:
                 head = checkpoint.verify(note, self._all_keys())
@@ -71,7 +72,7 @@ class Signed:
             except checkpoint.BadCheckpoint as error:
                 return Finding(place, str(error))
             self.heads.append(head)
-            read.append((head.tree_size, signers))
+            read.append((age(note), signers))
         return self._flaw_of_turns(read) or self._flaw_of_quorum()
 
     def _notes(self) -> Iterator[tuple[str, str]]:
@@ -86,10 +87,10 @@ class Signed:
         return [*self.keys, *(self.policy.keys if self.policy else ())]
 
     def _flaw_of_turns(
-        self, read: Sequence[tuple[int, list[checkpoint.PublicKey]]]
+        self, read: Sequence[tuple[tuple[int, int], list[checkpoint.PublicKey]]]
     ) -> Finding | None:
         turns = KeyTurns(self.keys)
-        for size, signers in sorted(read, key=lambda one: one[0]):
+        for (_, size), signers in sorted(read, key=lambda one: one[0]):
             if what := turns.flaw(signers):
                 return Finding(f"checkpoint of {size} records", what)
         return None

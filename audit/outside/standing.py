@@ -10,13 +10,12 @@ from audit.models import Checkpoint, Record, Token
 from audit.outside import policy as policies
 from audit.outside.alarms import STREAM
 from audit.outside.deliveries import FAILED, RESUMED
-from audit.outside.publishing import FENCED, FORKED, MET, UNMET, newest_note
+from audit.outside.publishing import MET, UNMET, newest_note
 from audit.outside.timestamps import FAILED as TOKEN_FAILED
 from audit.outside.timestamps import RESUMED as TOKEN_RESUMED
 
 SPOKEN = {
     UNMET: "Witnesses",
-    FENCED: "This writer is fenced",
     TOKEN_FAILED: "Time authority",
     FAILED: "Delivery",
 }
@@ -89,7 +88,7 @@ def is_unmet() -> bool:
 
 def open_outages() -> list[str]:
     """Return, in words, every outage that is recorded and not over."""
-    pairs = {MET: UNMET, RESUMED: FAILED, FORKED: FENCED, TOKEN_RESUMED: TOKEN_FAILED}
+    pairs = {MET: UNMET, RESUMED: FAILED, TOKEN_RESUMED: TOKEN_FAILED}
     told = Record.objects.filter(stream=STREAM, kind__in=[*pairs, *pairs.values()])
     seen: set[tuple[str, str]] = set()
     found = []

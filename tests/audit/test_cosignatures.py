@@ -105,11 +105,6 @@ def test_lines_of_keys_of_unknown_kinds_are_passed_over_and_spoiled_ones_are_not
             checkpoint.parse_vkeys([spoiled])
 
 
-@pytest.mark.parametrize("epoch", [0, 1, 12])
-def test_each_epoch_after_the_first_is_a_log_of_its_own(epoch):
-    assert checkpoint.epoch_origin(ORIGIN, epoch) == ORIGIN + (f"/epoch/{epoch}" if epoch else "")
-
-
 @pytest.mark.parametrize(
     "body",
     [

@@ -179,12 +179,16 @@ TIMESTAMP_ROOTS = env_optional_path("TWIN_TIMESTAMP_ROOTS")  # PEM: certificates
 LEDGER_SECOND_KEY_FILE = env_optional_path("TWIN_LEDGER_SECOND_KEY_FILE")  # ML-DSA-44, PEM
 TILES_ARE_PUBLIC = env_bool("TWIN_TILES_ARE_PUBLIC", default=False)  # hashes only, never records
 LEDGER_READERS_FILE = env_optional_path("TWIN_LEDGER_READERS")  # tokens that may read records
+CLOCK_LIMIT_S = env_number("TWIN_CLOCK_LIMIT_S", default=1)  # doubt of the time that stops signing
+TIME_SOURCE_REQUIRED = env_bool("TWIN_TIME_SOURCE_REQUIRED", default=False)  # to sign at all
+BACKUP_DIR = env_path("TWIN_BACKUP_DIR") if env_text("TWIN_BACKUP_DIR", "") else None  # or nothing
+BACKUP_RECIPIENT = env_text("TWIN_BACKUP_RECIPIENT", "")  # age1...: whom backups are encrypted to
 SEAL_INTERVAL = env_number("TWIN_SEAL_INTERVAL", default=0.05)  # seconds between looks for records
 
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["twin_core.rest.parsers.StrictJSON"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["twin_core.rest.authentication.Session"],
     "DEFAULT_PERMISSION_CLASSES": ["twin_core.rest.permissions.HoldsARole"],
     "DEFAULT_PAGINATION_CLASS": "twin_core.rest.pagination.ByKey",

@@ -1,13 +1,14 @@
 """Publishing under witnesses: the quorum, outages, and copies of a ledger that must stop."""
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from audit import api, checkpoint
 from audit.models import Checkpoint, Publication, Record
 from audit.outside import fencing, policy, publishing, witnesses
 from audit.outside.publishing import Publisher, last_publication, newest_note
-from audit.sealer import SealingRefused
+from audit.sealer import LedgerClosed
+from audit.witness.protocol import SIZE, Answer
 from tests.audit.made_ledger import key_of
 from tests.audit.sealing import ORIGIN
 from tests.audit.witness import logs
@@ -199,11 +200,35 @@ def test_a_history_that_ours_does_not_go_on_from_stops_the_sealer_and_is_recorde
     (fenced,) = told("audit.writer.fenced")
     assert fenced["reason"] == work.refusal
     assert bool(fenced["data"]["shown"]) == (size == 10)  # the proof: our own key signed it
+    with pytest.raises(OperationalError, match="closed"):  # read-only from now on
+        append()
     with ledger.as_sealer():
-        for _ in range(2):  # a new start is refused as well, and says nothing again
-            with pytest.raises(SealingRefused, match=f"{size} records"):
-                fencing.refuse_if_fenced(ledger.sealer())
+        restarted = ledger.sealer(others=fencing.watchers(ORIGIN))
+        assert any(f"{size} records" in found for found in restarted.found)
+        with pytest.raises(LedgerClosed, match="nobody has opened an epoch"):
+            restarted.seal()
     assert len(told("audit.writer.fenced")) == 1
+
+
+@pytest.mark.requirement("URS-AUD-032")
+def test_a_witness_that_shows_nothing_is_remembered_until_it_is_asked_no_more(
+    ledger, watch, publisher, settings
+):
+    (only,) = watch()
+    only.witness.newest = lambda origin_hash: Answer(404, "not shown here\n")
+    seen_elsewhere(only, ledger, 10)
+    append(3)
+    ledger.seal()
+    step(ledger, publisher())
+    assert told("audit.writer.fenced")[0]["data"]["shown"] is None
+    with ledger.as_sealer():
+        restarted = ledger.sealer(others=fencing.watchers(ORIGIN))
+        assert restarted.found == [
+            f"{SHOWN_BY} has seen 10 records, the database has 3: 7 are missing"
+        ]
+        settings.WITNESSES_FILE.unlink()  # a person has found that it was the witness who lied
+        assert ledger.sealer(others=fencing.watchers(ORIGIN)).found == []
+    append()
 
 
 @pytest.mark.requirement("URS-AUD-032")
@@ -215,10 +240,11 @@ def test_the_ledger_that_the_witnesses_know_begins(ledger, watch, publisher):
     append(3)
     ledger.seal()
     with ledger.as_sealer():
-        fencing.refuse_if_fenced(ledger.sealer())
+        assert ledger.sealer(others=fencing.watchers(ORIGIN)).found == []
         assert witnesses.largest_seen() == (3, only.witness.state.held(ORIGIN).root, SHOWN_BY)
         only.stop()
-        fencing.refuse_if_fenced(ledger.sealer())  # nobody answers: nothing is known to be wrong
+        # nobody answers: nothing is known to be wrong
+        assert ledger.sealer(others=fencing.watchers(ORIGIN)).found == []
     with pytest.raises(OSError, match="no answer"):
         witnesses.elsewhere()[0].seen_elsewhere()
     only.start()
@@ -234,7 +260,7 @@ def test_a_larger_tree_that_our_key_did_not_sign_stops_no_start(ledger, watch):
     append()
     ledger.seal()
     with ledger.as_sealer():
-        fencing.refuse_if_fenced(ledger.sealer())
+        assert ledger.sealer(others=fencing.watchers(ORIGIN)).found == []
     with pytest.raises(OSError, match="strange checkpoint"):
         witnesses.elsewhere()[0].seen_elsewhere()
 
@@ -263,6 +289,4 @@ def test_a_witness_behind_is_brought_up_and_one_that_names_sizes_at_random_is_le
 
 
 def _conflict(size: str):
-    from audit.witness.protocol import SIZE, Answer
-
     return Answer(409, f"{size}\n", SIZE)
