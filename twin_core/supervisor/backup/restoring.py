@@ -15,7 +15,7 @@ import psycopg
 from audit.recovery import archive, sealed_files, wal
 from audit.recovery.sealed_files import ENDING, BackupBad
 from twin_core.supervisor import services
-from twin_core.supervisor.backup.base import moment_of
+from twin_core.supervisor.backup.base_backup import moment_of
 from twin_core.supervisor.backup.store import CLUSTER, FILES, Store, unpack
 from twin_core.supervisor.folder import DataFolder, write_private
 from twin_core.supervisor.postgres import Postgres, escaped
