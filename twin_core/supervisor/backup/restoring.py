@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from audit.api import timestamp
 from audit.recovery import archive, sealed_files, wal
 from audit.recovery.sealed_files import ENDING, BackupBad
 from twin_core.supervisor import services
@@ -89,7 +90,7 @@ def _facts(
         "backup": base.name,
         "manifest": (base / sealed_files.DIGEST).read_text(encoding="ascii").split()[0],
         "made_at": manifest["made_at"],
-        "complete_until": complete_until(store, manifest, missing).isoformat(),
+        "complete_until": timestamp(complete_until(store, manifest, missing)),
         "missing_segments": missing,
     }
 
