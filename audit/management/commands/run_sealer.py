@@ -55,7 +55,8 @@ class Command(BaseCommand):
             origin=settings.LEDGER_ORIGIN,
             outside=Outside(settings.CHECKPOINT_DIR),
         )
-        self.stdout.write(f"sealing {settings.LEDGER_ORIGIN} from {work.tree.size} records")
+        if not work.found:
+            self.stdout.write(f"sealing {settings.LEDGER_ORIGIN} from {work.tree.size} records")
         second = minute = hour = time.monotonic()
         archived = archive.Watch(settings.BACKUP_DIR) if settings.BACKUP_DIR else None
         while not self.stopped:
