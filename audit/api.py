@@ -2,6 +2,7 @@
 
 from audit import inclusion, refusals, sessions, state, trail
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
+from audit.acts import Act, RowMissing, act
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.credentials import code_now, provisioning_uri
 from audit.fields import ClockTimestamp, uuid7
@@ -22,6 +23,7 @@ from audit.identity import (
 from audit.ledger import (
     append,
     append_alone,
+    append_many,
     by_leaf,
     content,
     get_blob,
@@ -33,6 +35,8 @@ from audit.ledger import (
 from audit.models import OpenSession, Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
 from audit.proofs import USED_BEFORE
+from audit.recovery import standing
+from audit.recovery.clock import TimeUnsynchronised, database_now
 from audit.refusals import NotEntitled, Refused
 from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
@@ -52,11 +56,12 @@ from audit.signatures import (
 )
 from audit.software import build_digest, software
 from audit.transitions import Transitions
-from audit.verification import Verification
+from audit.verification import Verification, verify_against
 from audit.verification import verify_installation as verify
 
 __all__ = [
     "USED_BEFORE",
+    "Act",
     "Actor",
     "ClockTimestamp",
     "Grant",
@@ -72,20 +77,24 @@ __all__ = [
     "Regulated",
     "RegulatedModel",
     "Role",
+    "RowMissing",
     "ShownSignature",
     "Signature",
     "SignatureRefused",
     "SigningProof",
     "Source",
+    "TimeUnsynchronised",
     "Transitions",
     "Unsealed",
     "User",
     "Verification",
     "ViewChanged",
+    "act",
     "acting",
     "actor_of",
     "append",
     "append_alone",
+    "append_many",
     "build_digest",
     "by_leaf",
     "change_person",
@@ -93,6 +102,7 @@ __all__ = [
     "content",
     "create_person",
     "current_roles",
+    "database_now",
     "decode",
     "encode",
     "enrol_code",
@@ -123,12 +133,14 @@ __all__ = [
     "sign",
     "signatures_of",
     "software",
+    "standing",
     "state",
     "timestamp",
     "trail",
     "unsealed",
     "uuid7",
     "verify",
+    "verify_against",
     "view_digest",
     "wait_for_seal",
 ]

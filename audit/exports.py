@@ -132,7 +132,7 @@ def _select(filters: Filters) -> Selection:
 def _contents(selection: Selection, filters: Filters, progress: Progress) -> bundles.Contents:
     head = selection.head
     return bundles.Contents(
-        origin=head.origin,
+        origin=_origin(head),
         scope="complete" if selection.chosen is None else "selection",
         tree_size=head.tree_size,
         software=software(),
@@ -145,6 +145,12 @@ def _contents(selection: Selection, filters: Filters, progress: Progress) -> bun
         keys=keys.public_keys(settings.LEDGER_PUBLIC_KEY_FILE),
         blobs=_blobs(selection),
     )
+
+
+def _origin(head: checkpoint.Checkpoint) -> str:
+    """Return the ledger's name: that of a checkpoint names its epoch too."""
+    header = Block.objects.values_list("header", flat=True).get(pk=head.block_number)
+    return chain.Header.decode(header.encode()).origin
 
 
 def _blocks(head: checkpoint.Checkpoint) -> Iterator[Block]:

@@ -3,15 +3,20 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain as joined
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
 from audit import canonical, chain, checkpoint, merkle
+from audit.chain import FORK_KIND
 from audit.keys import public_keys
 from audit.models import Block, Checkpoint, Tile
 from audit.outside import Outside
+from audit.recovery.differences import is_told
+from audit.recovery.elsewhere import log_origin
+from audit.recovery.forks import loss_told, losses
 
 FIND = (
     "SELECT id, payload, leaf, transaction::text, recorded_at FROM audit_record "
@@ -80,6 +85,14 @@ def verify_installation() -> Verification:
     )
 
 
+def verify_against(keys_file: Path, outside: list[str]) -> Verification:
+    """Verify a ledger that was brought back: of ``outside`` what it has grown to is compared."""
+    newest = Block.objects.order_by("-number").first()
+    size = newest.first_sequence + newest.count if newest else 0
+    reached = [note for note in outside if checkpoint.parse(note).tree_size <= size]
+    return verify(keys=public_keys(keys_file), outside=reached)
+
+
 class Walk:
     """One pass over the blocks; holds the tree and the checkpoints still to be compared."""
 
@@ -88,7 +101,9 @@ class Walk:
         self.tree = merkle.Tree()
         self.header: chain.Header | None = None
         self.blocks = self.compared = self.unsealed = 0
-        self.expected: dict[int, list[checkpoint.Checkpoint]] = {}
+        self.expected: dict[tuple[str, int], list[checkpoint.Checkpoint]] = {}
+        self.losses = losses()  # one a fork record: what the epoch before it lost
+        self.forks = 0  # of these, met so far in the block that opens an epoch
 
     def run(self, progress: Callable[[int], object]) -> chain.Finding | None:
         if finding := self._read_checkpoints():
@@ -110,7 +125,7 @@ class Walk:
                 head = checkpoint.verify(note, self.keys)
             except checkpoint.BadCheckpoint as error:
                 return chain.Finding(place, str(error))
-            self.expected.setdefault(head.tree_size, []).append(head)
+            self.expected.setdefault((head.origin, head.tree_size), []).append(head)
         return None
 
     def _block(self, block: Block) -> chain.Finding | None:
@@ -124,6 +139,8 @@ class Walk:
         sealed = bytes(block.leaves)
         if finding := chain.first_flaw_in_records(header, payloads, entries, sealed):
             return finding
+        if finding := self._note_fork(header, payloads):
+            return finding
         tiles = self.tree.append(entry.leaf for entry in entries)
         self.header = header
         return (
@@ -131,6 +148,18 @@ class Walk:
             or self._flaw_of_tiles(tiles)
             or self._flaw_of_checkpoints(header)
         )
+
+    def _note_fork(self, header: chain.Header, payloads: list[bytes]) -> chain.Finding | None:
+        """Note what a fork record says is lost; it stands in the block that opens an epoch."""
+        likely = (payload for payload in payloads if FORK_KIND.encode() in payload)
+        forks = [told for told in map(canonical.decode, likely) if told["kind"] == FORK_KIND]
+        opens = self.header is not None and header.epoch != self.header.epoch
+        if len(forks) != int(opens):
+            return chain.Finding(header.place, f"has {len(forks)} fork records, not {int(opens)}")
+        if [loss_told(fork) for fork in forks] != self.losses[self.forks : self.forks + opens]:
+            return chain.Finding(header.place, "its fork record is not in the order of the epochs")
+        self.forks += opens
+        return None
 
     def _flaw_of_tiles(self, tiles: list[merkle.Tile]) -> chain.Finding | None:
         for level, position, hashes in tiles:
@@ -140,9 +169,11 @@ class Walk:
         return None
 
     def _flaw_of_checkpoints(self, header: chain.Header) -> chain.Finding | None:
-        for head in self.expected.pop(header.tree_size, ()):
+        log = log_origin(header.origin, header.epoch)
+        for head in self.expected.pop((log, header.tree_size), ()):
             self.compared += 1
-            if (head.root, head.block_hash) != (self.tree.root, header.hash):
+            agrees = (head.root, head.block_hash) == (self.tree.root, header.hash)
+            if not agrees and not is_told(header.tree_size, header.epoch, self.losses):
                 return chain.Finding(
                     header.place, "root or hash is not what a signed checkpoint of it says"
                 )
@@ -150,8 +181,8 @@ class Walk:
 
     def _end(self) -> chain.Finding | None:
         """Everything signed must have been met, and nothing committed may lie below the end."""
-        if self.expected:
-            size = max(self.expected)
+        if missed := list(self._unmet_sizes()):
+            size = max(missed)
             where = f"end of the ledger, after {self.tree.size} records"
             if size > self.tree.size:
                 return chain.Finding(where, f"a signed checkpoint covers {size}: the tail was cut")
@@ -164,6 +195,14 @@ class Walk:
             )
             self.unsealed = cursor.fetchone()[0]
         return None
+
+    def _unmet_sizes(self) -> Iterator[int]:
+        """Yield the sizes of checkpoints that no block met and no fork record tells of."""
+        origin = self.header.origin if self.header else ""
+        epochs = {log_origin(origin, epoch): epoch for epoch in range(len(self.losses))}
+        for log, size in self.expected:
+            if not is_told(size, epochs.get(log, len(self.losses)), self.losses):
+                yield size
 
 
 def _stored(header: chain.Header) -> tuple[list[bytes], list[chain.Entry]]:

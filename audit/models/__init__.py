@@ -2,6 +2,7 @@
 
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
 from audit.models.records import Blob, Block, Checkpoint, Record, Tile
+from audit.models.standing import Standing
 
 __all__ = [
     "Blob",
@@ -13,6 +14,7 @@ __all__ = [
     "Role",
     "RoleGrant",
     "Signature",
+    "Standing",
     "Tile",
     "User",
 ]

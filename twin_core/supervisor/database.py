@@ -15,7 +15,7 @@ from django.db import connections
 from psycopg import sql
 
 from twin_core.config.environment import database_settings
-from twin_core.supervisor.roles import OWNER, Login, Role, logins
+from twin_core.supervisor.roles import OWNER, RECOVERY, Login, Role, logins
 
 OLDEST_SERVER = 180000
 
@@ -69,7 +69,8 @@ def initialise(admin_url: str, environment: Mapping[str, str], *, verbosity: int
     database = ours[0].database
     with connect(admin_url) as server:
         check_server(server)
-        make_role(server, OWNER, login=None)
+        for name in (OWNER, RECOVERY):
+            make_role(server, name, login=None)
         for login in (*ours, mlflow):
             make_role(server, login.role.name, login=login)
         make_database(server, database, owner=OWNER)
@@ -77,7 +78,7 @@ def initialise(admin_url: str, environment: Mapping[str, str], *, verbosity: int
         close_database(server, database, [login.role for login in ours])
         close_database(server, mlflow.database, [mlflow.role])
     with connect(admin_url, database) as inside:
-        close_schema(inside, [login.role for login in ours])
+        close_schema(inside, [*(login.role.name for login in ours), RECOVERY])
     with django_connected(admin_url, database=database, role=OWNER):
         call_command("migrate", interactive=False, verbosity=verbosity)
     with connect(admin_url, database) as inside:
@@ -173,13 +174,11 @@ def close_database(server: psycopg.Connection[Any], name: str, roles: list[Role]
         )
 
 
-def close_schema(inside: psycopg.Connection[Any], roles: list[Role]) -> None:
+def close_schema(inside: psycopg.Connection[Any], roles: list[str]) -> None:
     """Let the given roles use the schema; nobody but the owner makes anything in it."""
     inside.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     for role in roles:
-        inside.execute(
-            sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(sql.Identifier(role.name))
-        )
+        inside.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(sql.Identifier(role)))
 
 
 def set_event_triggers(inside: psycopg.Connection[Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from twin_core.config.environment import database_settings
 
 OWNER = "twin_owner"
+RECOVERY = "twin_recovery"  # the act that opens an epoch; an administrator's session takes it on
 
 
 class RoleAddressWrong(ValueError):

@@ -113,13 +113,15 @@ def answers(environment: Environment, port: int) -> bool:
 
 
 def holds_lock(environment: Environment, port: int) -> bool:
-    """Return whether a session of the process's role holds an advisory lock: the sealer's."""
+    """Return whether the sealer holds its lock and has opened the ledger, or closed it."""
     try:
         with psycopg.connect(environment[APPLICATION], connect_timeout=2) as session:
             return bool(
                 session.execute(
-                    "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) "
-                    "WHERE locktype = 'advisory' AND granted AND usename = current_user"
+                    "SELECT 1 FROM audit_standing, pg_locks JOIN pg_stat_activity USING (pid) "
+                    "WHERE locktype = 'advisory' AND granted AND usename = current_user AND "
+                    "(NOT is_open OR "
+                    "pg_sequence_last_value('audit_open') = ledger_server_start())"
                 ).fetchone()
             )
     except psycopg.OperationalError:

@@ -54,6 +54,9 @@ def tiles(report: status.Report) -> Iterator[HealthTile]:
 
 
 def sealer(now: datetime) -> HealthTile:
+    if not (standing := audit.standing.current()).is_open:
+        words = f"No record is taken: {standing.reason}. Two persons open a new epoch."
+        return HealthTile("Sealer", "failed", "ledger closed", words, since=standing.since)
     found = audit.unsealed()
     lag = (now - found.since).total_seconds() if found.since else 0.0
     late = lag > LATE

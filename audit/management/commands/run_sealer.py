@@ -11,14 +11,17 @@ from django.db import OperationalError, connection
 
 from audit import keys, sealer
 from audit.outside import Outside
+from audit.recovery import archive
 
 log = structlog.get_logger("sealer")
-HOUR = 3600.0  # seconds
+MINUTE, HOUR = 60.0, 3600.0  # seconds
+CLOSED_EVERY = 1.0  # seconds between looks at a closed ledger
 
 
 class Command(BaseCommand):
     help = "Put committed records in order, chain them and sign checkpoints, until stopped."
     stopped = False
+    said = ""
 
     def handle(self, **options: Any) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -30,11 +33,20 @@ class Command(BaseCommand):
                 log.warning("database unavailable", error=str(error))
                 connection.close()
                 time.sleep(0.5)
+            except sealer.LedgerClosed as error:
+                self.say_closed(str(error))
+                time.sleep(CLOSED_EVERY)
             except sealer.SealingRefused as error:
                 raise CommandError(f"sealing refused: {error}") from error
 
     def stop(self, *_: Any) -> None:
         self.stopped = True
+
+    def say_closed(self, why: str) -> None:
+        """Alarm once for each reason: the process stays, so that pages can say what is wrong."""
+        if why != self.said:
+            log.error("the ledger is closed", why=why)
+            self.said = why
 
     def run(self) -> None:
         sealer.acquire()
@@ -44,19 +56,24 @@ class Command(BaseCommand):
             outside=Outside(settings.CHECKPOINT_DIR),
         )
         self.stdout.write(f"sealing {settings.LEDGER_ORIGIN} from {work.tree.size} records")
-        second = hour = time.monotonic()
+        second = minute = hour = time.monotonic()
+        archived = archive.Watch(settings.BACKUP_DIR) if settings.BACKUP_DIR else None
         while not self.stopped:
-            sealed = work.seal()
             now = time.monotonic()
+            sealed = work.seal()
             if now >= second:
                 work.publish()
                 work.watch_clock()
                 work.watch_lag()
                 second = now + 1
+            if archived is not None and now >= minute:
+                for flaw in archived.look():
+                    log.error("the archive of the log falls short", why=flaw)
+                minute = now + MINUTE
             if now >= hour:
                 sealer.make_partitions()
                 hour = now + HOUR
-            if not sealed:
-                time.sleep(settings.SEAL_INTERVAL)
+            if sealed < sealer.MOST:  # few blocks with many records, not one for each record
+                time.sleep(max(0.0, now + settings.SEAL_INTERVAL - time.monotonic()))
         work.seal()
         work.publish()
