@@ -44,8 +44,8 @@ function ledgerPanel(result, about) {
 }
 
 function keyEntry(each, role) {
-  const seen = role === "witness" ? `cosigned ${grouped(each.count)} checkpoints, last at ${timeOf(each.time)}`
-    : `signed ${grouped(each.count)} checkpoints, blocks ${grouped(each.first)} to ${grouped(each.last)}`;
+  const seen = role === "witness" ? `checkpoints cosigned: ${grouped(each.count)}, last at ${timeOf(each.time)}`
+    : `checkpoints signed: ${grouped(each.count)}, blocks ${grouped(each.first)} to ${grouped(each.last)}`;
   const tag = each.trusted ? make("span", { class: "tag good", text: "trusted" }) : make("span", { class: "tag open", text: "claimed only" });
   return make("div", { class: "key" }, make("p", {}, make("strong", { text: each.label }), " ", tag),
     make("p", { class: "quiet", text: `${role === "witness" ? "Witness" : "Ledger key"}; ${seen}` }),

@@ -75,8 +75,8 @@ export function limitsOf(result) {
 
 function keyLines(result) {
   const of = (each) => `  ${each.label}${each.trusted ? " (trusted)" : ""}\n    SHA-256 of the key ${each.fingerprint}`;
-  const lines = result.keys.map((each) => `${of(each)}\n    signed ${each.count} checkpoints, blocks ${each.first} to ${each.last}`);
-  const seen = result.witnesses.map((each) => `${of(each)}\n    cosigned ${each.count}, last at ${timeOf(each.time)}`);
+  const lines = result.keys.map((each) => `${of(each)}\n    checkpoints signed: ${each.count}, blocks ${each.first} to ${each.last}`);
+  const seen = result.witnesses.map((each) => `${of(each)}\n    checkpoints cosigned: ${each.count}, last at ${timeOf(each.time)}`);
   return [
     ...(lines.length ? ["Keys of the ledger:", ...lines] : []),
     ...(seen.length ? ["Witnesses:", ...seen] : []),
@@ -108,7 +108,7 @@ export function reportText(result, about) {
   if (result.more) flaws.push(`and ${result.more} more`);
   const lines = [
     VERDICTS[result.verdict], meaningOf(result), ...flaws, "", ...ledgerLines(result), ...keyLines(result),
-    "Checked:", ...checksOf(result).map(([what, count, remark]) => `  ${count} ${what}${remark ? ` (${remark})` : ""}`),
+    "Checked:", ...checksOf(result).map(([what, count, remark]) => `  ${what}: ${count}${remark ? ` (${remark})` : ""}`),
     ...result.notices.map((notice) => `Remark: ${notice}`), ...limitsOf(result).map((limit) => `Remark: ${limit}`),
   ];
   if (about) lines.push("", `Checked at ${about.at}: ${about.name}`, `Verifier page SHA-256 ${about.page}`, about.agent);

@@ -186,10 +186,10 @@ def test_the_report_shows_keys_turns_witnesses_and_counts(batch, answers):
     text = answers[batch.sound[2]][1]
     assert f"{FIRST.name}+{FIRST.id.hex()} (trusted)" in text
     assert made.sha256(SECOND.public).hex() in text
-    assert "cosigned 1, last at 2026-02-02T02:40:00Z" in text
+    assert "checkpoints cosigned: 1, last at 2026-02-02T02:40:00Z" in text
     assert "Key turned at block 1" in text
     assert "Quorum asked: 3; witnesses on the last checkpoint: 3" in text
-    assert "  11 Records: canonical, leaf as indexed (all)" in text
+    assert "  Records: canonical, leaf as indexed: 11 (all)" in text
     assert "Remark: The time-stamp tokens were checked by digest alone" in text
 
 
