@@ -34,6 +34,8 @@ from audit.ledger import (
 )
 from audit.models import OpenSession, Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
+from audit.outside.standing import standing as outside_standing
+from audit.outside.timestamps import request as request_stamp
 from audit.proofs import USED_BEFORE
 from audit.recovery import standing
 from audit.recovery.clock import TimeUnsynchronised, database_now
@@ -114,6 +116,7 @@ __all__ = [
     "next_code_at",
     "number",
     "os_user_actor",
+    "outside_standing",
     "people_as_of",
     "process_actor",
     "prove",
@@ -122,6 +125,7 @@ __all__ = [
     "quantity",
     "record_refusal",
     "refusals",
+    "request_stamp",
     "require_role",
     "require_view",
     "revoke_role",

@@ -12,7 +12,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from audit import bundles, canonical, chain, checkpoint, keys, ledger, merkle, tiles
-from audit.models import Blob, Block, Checkpoint, Record
+from audit.models import Blob, Block, Record
+from audit.outside import evidence
 from audit.software import software
 
 Progress = Callable[[int, int], None]
@@ -116,10 +117,10 @@ def export(
 
 
 def _select(filters: Filters) -> Selection:
-    newest = Checkpoint.objects.order_by("-tree_size").first()
+    newest = evidence.head()
     if newest is None:
         raise ExportRefused("nothing is sealed yet: is the sealer running?")
-    selection = Selection(checkpoint.parse(newest.note))
+    selection = Selection(checkpoint.parse(newest))
     if filters:
         last = Block.objects.get(pk=selection.head.block_number)
         rows = Record.objects.filter(filters.query(), transaction__lt=last.transaction_below)
@@ -140,7 +141,8 @@ def _contents(selection: Selection, filters: Filters, progress: Progress) -> bun
         filters=filters.as_told(),
         entries=_entries(selection, progress),
         headers=_headers(head),
-        checkpoints=_checkpoints(head),
+        checkpoints=evidence.checkpoints(head),
+        extras=evidence.tokens(head),
         proofs=_proofs(selection),
         keys=keys.public_keys(settings.LEDGER_PUBLIC_KEY_FILE),
         blobs=_blobs(selection),
@@ -161,12 +163,6 @@ def _blocks(head: checkpoint.Checkpoint) -> Iterator[Block]:
 def _headers(head: checkpoint.Checkpoint) -> Iterator[chain.Header]:
     for block in _blocks(head):
         yield chain.Header.decode(block.header.encode())
-
-
-def _checkpoints(head: checkpoint.Checkpoint) -> list[str]:
-    """Return the checkpoints up to the head: more may have been signed since it was chosen."""
-    rows = Checkpoint.objects.filter(tree_size__lte=head.tree_size).order_by("tree_size")
-    return list(rows.values_list("note", flat=True))
 
 
 def _placed(selection: Selection) -> Iterator[tuple[Record, int, bytes]]:

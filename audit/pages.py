@@ -80,6 +80,7 @@ class TrailPage:
     chips: Sequence[Chip] = ()
     clear_href: str = ""
     export: SigningDialog | None = None  # for people who may export
+    outside: Any = None  # how the evidence outside stands: audit.outside.standing.Standing
 
 
 @dataclass(frozen=True)

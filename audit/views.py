@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from audit import exports, identity, ledger
 from audit.models import Blob, Record, Role
+from audit.outside.standing import standing
 from audit.pages import Pages, TrailPage
 from audit.record_pages import record_page, trail_address
 from audit.trail_pages import ExportForm, TrailForm, export_dialog, note_look, trail_page
@@ -38,7 +39,7 @@ def _trail(request: HttpRequest, export_form: ExportForm) -> HttpResponse:
     user: Any = request.user
     identity.require_role(user, *READERS, to="read the trail")
     form = TrailForm(request.GET)
-    page = _looked_at(form, request) or _nothing(form)
+    page = replace(_looked_at(form, request) or _nothing(form), outside=standing())
     if EXPORTERS & identity.current_roles(user) and not form.errors:
         page = replace(page, export=export_dialog(request.GET, export_form, actor=user))
     status = 400 if form.errors or export_form.errors else 200
