@@ -85,7 +85,7 @@ DROP SEQUENCE audit_open;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0010_evidence_outside")]
+    dependencies = [("audit", "0005_checked_by_statement")]
 
     operations = [
         migrations.CreateModel(

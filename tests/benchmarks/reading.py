@@ -40,7 +40,9 @@ def rows(site: Site, *, records: int, rounds: int, place: Path) -> list[Row]:
 def _exported(line: dict[str, Any]) -> Row:
     """Return a line of the exports' own benchmark as a row; sizes are told as they are."""
     ratio, (least, most), goal = line["ratio"], line["spread"], line["goal"]
-    return Row(line["name"], f"{line['baseline']} {line['unit']}", ratio, least, most, 0, Goal(goal))
+    return Row(
+        line["name"], f"{line['baseline']} {line['unit']}", ratio, least, most, 0, Goal(goal)
+    )
 
 
 def _offline(bundle: Path, rounds: int) -> list[Row]:
@@ -92,5 +94,3 @@ def _live(site: Site, name: str) -> float:
 def _live_row(seconds: list[float]) -> Row:
     goal = Goal(4, at_least=False)
     return made("live ledger verified", "CPU s per 1e6 records, server's too", seconds, goal=goal)
-
-
