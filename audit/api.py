@@ -5,6 +5,7 @@ from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process
 from audit.acts import Act, RowMissing, act
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.credentials import code_now, provisioning_uri
+from audit.desk import scope
 from audit.fields import ClockTimestamp, uuid7
 from audit.head import Head, Unsealed, head, unsealed
 from audit.identity import (
@@ -42,6 +43,7 @@ from audit.recovery.clock import TimeUnsynchronised, database_now
 from audit.refusals import NotEntitled, Refused
 from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
+from audit.signature_lines import signature_lines
 from audit.signatures import (
     Meaning,
     ShownSignature,
@@ -130,11 +132,13 @@ __all__ = [
     "require_view",
     "revoke_role",
     "roles_as_of",
+    "scope",
     "sequence_of",
     "sessions",
     "set_password",
     "shown",
     "sign",
+    "signature_lines",
     "signatures_of",
     "software",
     "standing",

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from audit import bundles, canonical, chain, checkpoint, keys, ledger, merkle, tiles
+from audit.desk import scope
 from audit.models import Blob, Block, Record
 from audit.outside import evidence
 from audit.software import software
@@ -95,8 +96,8 @@ def export(
     The export is itself a record. Raises ExportRefused when nothing is sealed yet or the folder
     exists.
     """
-    filters = filters or Filters()
-    selection = _select(filters)
+    filters, seen = filters or Filters(), scope.of(actor)
+    selection = _select(filters, seen)
     try:
         digest = bundles.write(folder, _contents(selection, filters, progress))
     except bundles.BundleRefused as error:
@@ -109,6 +110,7 @@ def export(
         data={
             "manifest": digest,
             "filters": filters.as_told(),
+            "scope": seen.as_told(),
             "tree_size": selection.head.tree_size,
             "records": len(selection.chosen) if selection.chosen is not None else "all",
         },
@@ -116,14 +118,15 @@ def export(
     return digest
 
 
-def _select(filters: Filters) -> Selection:
+def _select(filters: Filters, seen: scope.Scope) -> Selection:
     newest = evidence.head()
     if newest is None:
         raise ExportRefused("nothing is sealed yet: is the sealer running?")
     selection = Selection(checkpoint.parse(newest))
-    if filters:
+    if filters or seen.is_limited:
         last = Block.objects.get(pk=selection.head.block_number)
-        rows = Record.objects.filter(filters.query(), transaction__lt=last.transaction_below)
+        inside = filters.query() & seen.query()
+        rows = Record.objects.filter(inside, transaction__lt=last.transaction_below)
         found = list(rows.values_list("id", "transaction"))
         selection.chosen = {identity for identity, _ in found}
         selection.transactions = sorted(xid for _, xid in found)

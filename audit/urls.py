@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from audit import views
+from audit.desk.urls import urlpatterns as desk
 from audit.outside import tile_views
 
 app_name = "audit"
@@ -19,4 +20,5 @@ urlpatterns = [
         views.blob,
         name="blob",
     ),
+    *desk,
 ]

@@ -1,5 +1,12 @@
 """Tables of the record store and of the people who sign; their rules live in the database."""
 
+from audit.models.desk import (
+    ReviewJudgement,
+    SearchBucket,
+    SearchRow,
+    StreamScope,
+    TrailReview,
+)
 from audit.models.outside import Delivery, Publication, Token
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
 from audit.models.records import Blob, Block, Checkpoint, Record, Tile
@@ -14,11 +21,16 @@ __all__ = [
     "OpenSession",
     "Publication",
     "Record",
+    "ReviewJudgement",
     "Role",
     "RoleGrant",
+    "SearchBucket",
+    "SearchRow",
     "Signature",
     "Standing",
+    "StreamScope",
     "Tile",
     "Token",
+    "TrailReview",
     "User",
 ]

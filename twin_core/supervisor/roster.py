@@ -114,20 +114,27 @@ def answers(environment: Environment, port: int) -> bool:
         return False
 
 
-def holds_lock(environment: Environment, port: int) -> bool:
-    """Return whether the sealer holds its lock and has opened the ledger, or closed it."""
-    try:
-        with psycopg.connect(environment[APPLICATION], connect_timeout=2) as session:
-            return bool(
-                session.execute(
-                    "SELECT 1 FROM audit_standing, pg_locks JOIN pg_stat_activity USING (pid) "
-                    "WHERE locktype = 'advisory' AND granted AND usename = current_user AND "
-                    "(NOT is_open OR "
-                    "pg_sequence_last_value('audit_open') = ledger_server_start())"
-                ).fetchone()
-            )
-    except psycopg.OperationalError:
-        return False
+HOLDS_LOCK = (
+    "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) "
+    "WHERE locktype = 'advisory' AND granted AND usename = current_user"
+)
+HAS_SETTLED = (  # whether the sealer holds its lock and has opened the ledger, or closed it
+    f"{HOLDS_LOCK} AND EXISTS (SELECT FROM audit_standing WHERE NOT is_open OR "
+    "pg_sequence_last_value('audit_open') = ledger_server_start())"
+)
+
+
+def says(question: str) -> Callable[[Environment, int], bool]:
+    """Return what asks the database, as the process's own role, whether there is a row."""
+
+    def is_so(environment: Environment, port: int) -> bool:
+        try:
+            with psycopg.connect(environment[APPLICATION], connect_timeout=2) as session:
+                return session.execute(question).fetchone() is not None
+        except psycopg.OperationalError:
+            return False
+
+    return is_so
 
 
 def watching(place: Place) -> tuple[str, ...]:
@@ -136,7 +143,10 @@ def watching(place: Place) -> tuple[str, ...]:
 
 
 DEMO, DEMO_SPEED = "demo", 600  # process time over wall time, unless TWIN_DEMO_SPEED says else
-SEALER = Entry("sealer", manage("run_sealer"), "TWIN_SEALER_DATABASE_URL", ready=holds_lock)
+SEALER = Entry("sealer", manage("run_sealer"), "TWIN_SEALER_DATABASE_URL", ready=says(HAS_SETTLED))
+INDEXER = Entry(
+    "indexer", manage("run_indexer"), "TWIN_INDEXER_DATABASE_URL", ready=says(HOLDS_LOCK)
+)
 WEB = Entry("web", web, ready=answers)
 RELAY = Entry("relay", manage("run_relay"))
 WORKER = Entry("worker", worker, stop_signals=(signal.SIGTERM, signal.SIGQUIT))
@@ -163,7 +173,10 @@ DEMO_PLANTS = tuple(
     )
     for asset, after in (("BR-101", ""), ("BR-201", SET_UP.name))  # the twin sees its first hour
 )
-ROSTER = (SEALER, WEB, RELAY, WORKER, CONNECTOR, GATE, WITNESS, SET_UP, *DEMO_PLANTS, TRACKING)
+ROSTER = (
+    *(SEALER, WEB, RELAY, WORKER, CONNECTOR, GATE, WITNESS),
+    *(SET_UP, *DEMO_PLANTS, TRACKING, INDEXER),
+)
 
 
 def environment_of(entry: Entry, variables: Environment) -> dict[str, str]:

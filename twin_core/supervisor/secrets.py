@@ -30,6 +30,7 @@ class Secrets:
     sealer: str = field(default_factory=password, repr=False)
     gate: str = field(default_factory=password, repr=False)
     auditor: str = field(default_factory=password, repr=False)
+    indexer: str = field(default_factory=password, repr=False)
     mlflow: str = field(default_factory=password, repr=False)
     valkey: str = field(default_factory=password, repr=False)
     ledger_origin: str = field(default_factory=lambda: f"localhost/ledger/{secrets.token_hex(4)}")

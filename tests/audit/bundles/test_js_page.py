@@ -372,7 +372,7 @@ def test_a_check_can_be_stopped(visit, tmp_path):
     assert not page.locator("#working").is_visible()
     assert page.text_content("#said") == "Stopped; nothing was judged"
     page.set_input_files("#trust", tmp_path / "slow" / "keys.txt")
-    assert page.text_content("#trust-name") == "keys.txt"
+    page.locator("#trust-name", has_text="keys.txt").wait_for()
 
 
 def test_two_bundles_at_once_are_refused(visit, tmp_path):
