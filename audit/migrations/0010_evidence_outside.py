@@ -10,7 +10,7 @@ ROLES = {"application": "SELECT", "sealer": "SELECT, INSERT", "auditor": "SELECT
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0014_desk")]
+    dependencies = [("audit", "0011_epochs")]
 
     operations = [
         migrations.CreateModel(
