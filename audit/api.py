@@ -5,6 +5,7 @@ from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process
 from audit.acts import Act, RowMissing, act
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.credentials import code_now, provisioning_uri
+from audit.desk import scope
 from audit.fields import ClockTimestamp, uuid7
 from audit.head import Head, Unsealed, head, unsealed
 from audit.identity import (
@@ -34,12 +35,15 @@ from audit.ledger import (
 )
 from audit.models import OpenSession, Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
+from audit.outside.standing import standing as outside_standing
+from audit.outside.timestamps import request as request_stamp
 from audit.proofs import USED_BEFORE
 from audit.recovery import standing
 from audit.recovery.clock import TimeUnsynchronised, database_now
 from audit.refusals import NotEntitled, Refused
 from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
+from audit.signature_lines import signature_lines
 from audit.signatures import (
     Meaning,
     ShownSignature,
@@ -114,6 +118,7 @@ __all__ = [
     "next_code_at",
     "number",
     "os_user_actor",
+    "outside_standing",
     "people_as_of",
     "process_actor",
     "prove",
@@ -122,15 +127,18 @@ __all__ = [
     "quantity",
     "record_refusal",
     "refusals",
+    "request_stamp",
     "require_role",
     "require_view",
     "revoke_role",
     "roles_as_of",
+    "scope",
     "sequence_of",
     "sessions",
     "set_password",
     "shown",
     "sign",
+    "signature_lines",
     "signatures_of",
     "software",
     "standing",

@@ -94,6 +94,8 @@ class Sealer:
         others: Sequence[differences.SeenElsewhere] = (),
     ) -> None:
         self.key, self.origin, self.outside, self.others = key, origin, outside, others
+        self.next_key: Any = None  # signs the next checkpoint too, and alone after it
+        self.second_key: Any = None  # of another kind (ML-DSA-44), beside the key in force
         self.place = differences.Place(origin, *cluster())
         self.last = Block.objects.order_by("-number").first()
         self.header = chain.Header.decode(self.last.header.encode()) if self.last else None
@@ -240,11 +242,23 @@ class Sealer:
             block_number=self.header.number,
             block_hash=self.header.hash,
         )
-        note = checkpoint.sign(head, name=self.origin, key=self.key)
+        note = self._signed(head, at=int(self.header.sealed_at.timestamp()))
         self.outside.keep(note)
         Checkpoint.objects.create(tree_size=self.tree.size, note=note)
         self.checkpointed = self.tree.size
+        self.key, self.next_key = self.next_key or self.key, None
         return True
+
+    def _signed(self, head: checkpoint.Checkpoint, *, at: int) -> str:
+        """Sign with each key that is in force for this checkpoint; the same text gives the same."""
+        note = checkpoint.sign(head, name=self.origin, key=self.key)
+        if self.next_key is not None:
+            line = checkpoint.signature_line(head.body, name=self.origin, key=self.next_key)
+            note = checkpoint.add_line(note, line)
+        if self.second_key is not None:
+            line = checkpoint.cosign(head.body, name=self.origin, key=self.second_key, at=at)
+            note = checkpoint.add_line(note, line)
+        return note
 
     # ------------------------------------------------------------------ watch
     def watch_clock(self) -> None:

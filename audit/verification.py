@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain as joined
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,11 @@ from django.db import connection
 from audit import canonical, chain, checkpoint, merkle
 from audit.chain import FORK_KIND
 from audit.keys import public_keys
-from audit.models import Block, Checkpoint, Tile
+from audit.models import Block, Tile
 from audit.outside import Outside
+from audit.outside import policy as policies
+from audit.outside.policy import Policy
+from audit.outside.signed import Signed
 from audit.recovery.differences import is_told
 from audit.recovery.elsewhere import log_origin
 from audit.recovery.forks import loss_told, losses
@@ -35,6 +37,8 @@ class Verification:
     unsealed: int
     root: str
     checkpoints: int
+    published: int = 0  # records under the newest checkpoint that met its quorum
+    witnesses: str = "no witnesses are configured"
 
     @property
     def ok(self) -> bool:
@@ -51,6 +55,8 @@ class Verification:
             "unsealed": self.unsealed,
             "root": self.root,
             "checkpoints": self.checkpoints,
+            "published": self.published,
+            "witnesses": self.witnesses,
         }
 
 
@@ -58,14 +64,17 @@ def verify(
     *,
     keys: list[checkpoint.PublicKey],
     outside: list[str],
+    policy: Policy | None = None,
     progress: Callable[[int], object] = lambda blocks: None,
 ) -> Verification:
     """Recompute the chain and the tree of the live ledger and compare every checkpoint.
 
     ``keys`` are the public keys that are trusted, ``outside`` the checkpoints kept outside the
-    database. Stops at the first flaw.
+    database, ``policy`` the witnesses that must have cosigned what is called published. Stops at
+    the first flaw.
     """
-    walk = Walk(keys=keys, outside=outside)
+    signed = Signed(keys=keys, outside=outside, policy=policy)
+    walk = Walk(signed)
     finding = walk.run(progress)
     return Verification(
         finding=finding,
@@ -74,14 +83,17 @@ def verify(
         unsealed=0 if finding else walk.unsealed,
         root=walk.tree.root.hex(),
         checkpoints=walk.compared,
+        published=signed.published,
+        witnesses=signed.words,
     )
 
 
 def verify_installation() -> Verification:
-    """Verify this installation's ledger with its public keys and its outside checkpoints."""
+    """Verify this installation's ledger with its public keys and all that is known outside."""
     return verify(
         keys=public_keys(settings.LEDGER_PUBLIC_KEY_FILE),
         outside=Outside(settings.CHECKPOINT_DIR).all(),
+        policy=policies.read(settings.WITNESSES_FILE),
     )
 
 
@@ -96,8 +108,8 @@ def verify_against(keys_file: Path, outside: list[str]) -> Verification:
 class Walk:
     """One pass over the blocks; holds the tree and the checkpoints still to be compared."""
 
-    def __init__(self, *, keys: list[checkpoint.PublicKey], outside: list[str]) -> None:
-        self.keys, self.outside = keys, outside
+    def __init__(self, signed: Signed) -> None:
+        self.signed = signed
         self.tree = merkle.Tree()
         self.header: chain.Header | None = None
         self.blocks = self.compared = self.unsealed = 0
@@ -106,27 +118,16 @@ class Walk:
         self.forks = 0  # of these, met so far in the block that opens an epoch
 
     def run(self, progress: Callable[[int], object]) -> chain.Finding | None:
-        if finding := self._read_checkpoints():
+        if finding := self.signed.first_flaw():
             return finding
+        for head in self.signed.heads:
+            self.expected.setdefault((head.origin, head.tree_size), []).append(head)
         for block in Block.objects.order_by("number").iterator(chunk_size=200):
             if finding := self._block(block):
                 return finding
             self.blocks += 1
             progress(self.blocks)
         return self._end()
-
-    def _read_checkpoints(self) -> chain.Finding | None:
-        stored = Checkpoint.objects.order_by("tree_size").values_list("note", flat=True)
-        for place, note in joined(
-            (("checkpoint in the database", note) for note in stored),
-            (("checkpoint outside the database", note) for note in self.outside),
-        ):
-            try:
-                head = checkpoint.verify(note, self.keys)
-            except checkpoint.BadCheckpoint as error:
-                return chain.Finding(place, str(error))
-            self.expected.setdefault((head.origin, head.tree_size), []).append(head)
-        return None
 
     def _block(self, block: Block) -> chain.Finding | None:
         try:

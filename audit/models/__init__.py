@@ -1,5 +1,13 @@
 """Tables of the record store and of the people who sign; their rules live in the database."""
 
+from audit.models.desk import (
+    ReviewJudgement,
+    SearchBucket,
+    SearchRow,
+    StreamScope,
+    TrailReview,
+)
+from audit.models.outside import Delivery, Publication, Token
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
 from audit.models.records import Blob, Block, Checkpoint, Record, Tile
 from audit.models.standing import Standing
@@ -9,12 +17,20 @@ __all__ = [
     "Block",
     "Checkpoint",
     "Credential",
+    "Delivery",
     "OpenSession",
+    "Publication",
     "Record",
+    "ReviewJudgement",
     "Role",
     "RoleGrant",
+    "SearchBucket",
+    "SearchRow",
     "Signature",
     "Standing",
+    "StreamScope",
     "Tile",
+    "Token",
+    "TrailReview",
     "User",
 ]

@@ -19,8 +19,13 @@ class Process:
 
 PROCESSES = {
     "run_sealer": Process("sealer", "TWIN_SEALER_DATABASE_URL"),
+    "run_indexer": Process("indexer", "TWIN_INDEXER_DATABASE_URL"),
+    "rebuild_index": Process("rebuild_index", "TWIN_INDEXER_DATABASE_URL"),
     "run_gate": Process("gate", "TWIN_GATE_DATABASE_URL"),
+    "stamp_checkpoint": Process("stamp_checkpoint", "TWIN_SEALER_DATABASE_URL"),
     "verify_ledger": Process("verify_ledger", "TWIN_AUDITOR_DATABASE_URL"),
+    "verify_tokens": Process("verify_tokens", "TWIN_AUDITOR_DATABASE_URL"),
+    "check_index": Process("check_index", "TWIN_AUDITOR_DATABASE_URL"),
 }
 
 

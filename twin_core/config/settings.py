@@ -9,7 +9,9 @@ from twin_core.config.environment import (
     env_bool,
     env_database,
     env_number,
+    env_optional_path,
     env_path,
+    env_paths,
     env_secret,
     env_text,
     env_url,
@@ -168,6 +170,15 @@ LEDGER_ORIGIN = env_text("TWIN_LEDGER_ORIGIN", "localhost/ledger")
 LEDGER_KEY_FILE = env_path("TWIN_LEDGER_KEY_FILE", DATA_DIR / "keys" / "ledger.key")
 LEDGER_PUBLIC_KEY_FILE = env_path("TWIN_LEDGER_PUBLIC_KEY_FILE", DATA_DIR / "keys" / "ledger.pub")
 CHECKPOINT_DIR = env_path("TWIN_CHECKPOINT_DIR", DATA_DIR / "checkpoints")
+WITNESSES_FILE = env_path("TWIN_WITNESSES", DATA_DIR / "witnesses.txt")  # no file: none is asked
+CHECKPOINT_FOLDERS = env_paths("TWIN_CHECKPOINT_FOLDERS")  # further ones, on other machines' disks
+CHECKPOINT_HOOK = env_optional_path("TWIN_CHECKPOINT_HOOK")  # a program that takes checkpoints
+CHECKPOINT_HOOK_EVERY_S = env_number("TWIN_CHECKPOINT_HOOK_EVERY_S", default=60)  # seconds, most
+TIMESTAMP_URL = env_text("TWIN_TIMESTAMP_URL", "")  # RFC 3161 authority; empty: none is asked
+TIMESTAMP_ROOTS = env_optional_path("TWIN_TIMESTAMP_ROOTS")  # PEM: certificates it is held to
+LEDGER_SECOND_KEY_FILE = env_optional_path("TWIN_LEDGER_SECOND_KEY_FILE")  # ML-DSA-44, PEM
+TILES_ARE_PUBLIC = env_bool("TWIN_TILES_ARE_PUBLIC", default=False)  # hashes only, never records
+LEDGER_READERS_FILE = env_optional_path("TWIN_LEDGER_READERS")  # tokens that may read records
 CLOCK_LIMIT_S = env_number("TWIN_CLOCK_LIMIT_S", default=1)  # doubt of the time that stops signing
 TIME_SOURCE_REQUIRED = env_bool("TWIN_TIME_SOURCE_REQUIRED", default=False)  # to sign at all
 BACKUP_DIR = env_path("TWIN_BACKUP_DIR") if env_text("TWIN_BACKUP_DIR", "") else None  # or nothing

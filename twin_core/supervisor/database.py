@@ -21,6 +21,8 @@ OLDEST_SERVER = 180000
 
 # In a schema of its own: whoever owns a schema may drop what is in it, and `public` is the owner's.
 GUARD_SCHEMA = "twin_guard"
+SEARCH_SCHEMA = "twin_search"
+SEARCH_EXTENSIONS = ("pg_trgm", "btree_gin")
 # A record of each DDL command on our schemas. `ledger_note_ddl(tag, object type, identity)` comes
 # with the ledger's migrations; before they have run there is nothing to write into.
 NOTE_DDL: LiteralString = """
@@ -79,6 +81,7 @@ def initialise(admin_url: str, environment: Mapping[str, str], *, verbosity: int
         close_database(server, mlflow.database, [mlflow.role])
     with connect(admin_url, database) as inside:
         close_schema(inside, [*(login.role.name for login in ours), RECOVERY])
+        make_search_extensions(inside)
     with django_connected(admin_url, database=database, role=OWNER):
         call_command("migrate", interactive=False, verbosity=verbosity)
     with connect(admin_url, database) as inside:
@@ -179,6 +182,27 @@ def close_schema(inside: psycopg.Connection[Any], roles: list[str]) -> None:
     inside.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     for role in roles:
         inside.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(sql.Identifier(role)))
+
+
+def make_search_extensions(inside: psycopg.Connection[Any]) -> None:
+    """Make what the index beside the ledger is built with; both come with PostgreSQL's contrib.
+
+    They lie in a schema of their own: none of their functions is in anybody's search path.
+    """
+    schema = sql.Identifier(SEARCH_SCHEMA)
+    inside.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
+    inside.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, sql.Identifier(OWNER)))
+    for name in SEARCH_EXTENSIONS:
+        try:
+            inside.execute(
+                sql.SQL("CREATE EXTENSION IF NOT EXISTS {} SCHEMA {}").format(
+                    sql.Identifier(name), schema
+                )
+            )
+        except psycopg.errors.FeatureNotSupported as error:
+            raise DatabaseRefused(
+                f"the server lacks the extension {name}: install PostgreSQL's contrib package"
+            ) from error
 
 
 def set_event_triggers(inside: psycopg.Connection[Any]) -> None:
