@@ -36,6 +36,8 @@ from audit.proofs import USED_BEFORE
 from audit.refusals import NotEntitled, Refused
 from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
+from audit.retention.citation import Citation
+from audit.retention.operations import LooseCitation
 from audit.signatures import (
     Meaning,
     ShownSignature,
@@ -58,10 +60,12 @@ from audit.verification import verify_installation as verify
 __all__ = [
     "USED_BEFORE",
     "Actor",
+    "Citation",
     "ClockTimestamp",
     "Grant",
     "Head",
     "IdentityRefused",
+    "LooseCitation",
     "Meaning",
     "NotCanonical",
     "NotEntitled",

@@ -2,12 +2,17 @@
 
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
 from audit.models.records import Blob, Block, Checkpoint, Record, Tile
+from audit.models.retention import Act, ArchivedMonth, DroppedRecord, LegalHold
 
 __all__ = [
+    "Act",
+    "ArchivedMonth",
     "Blob",
     "Block",
     "Checkpoint",
     "Credential",
+    "DroppedRecord",
+    "LegalHold",
     "OpenSession",
     "Record",
     "Role",
