@@ -128,11 +128,13 @@ def first_flaw(header: Header, *, after: Header | None) -> Finding | None:
 
 def first_flaw_in_records(
     header: Header,
-    payloads: Sequence[bytes],
+    payloads: Sequence[bytes | None],
     entries: Sequence[Entry],
     sealed_leaves: bytes | None = None,
 ) -> Finding | None:
     """Check the records of a block against its header, naming the exact record where it can.
+
+    A payload is None where the record was dropped after its time and only its line is kept.
 
     ``sealed_leaves`` are the leaves that the block kept when it was sealed (level 0 of the
     tree): with them a changed, missing or moved record is named even where payload and index
@@ -246,7 +248,7 @@ def _difference(leaf: bytes, found: list[bytes], position: int, sealed: set[byte
 
 
 def _flaw_of_count(
-    header: Header, payloads: Sequence[bytes], entries: Sequence[Entry]
+    header: Header, payloads: Sequence[bytes | None], entries: Sequence[Entry]
 ) -> Finding | None:
     if len(entries) != header.count:
         return Finding(header.place, f"has {len(entries)} index entries, not {header.count}")
@@ -256,12 +258,12 @@ def _flaw_of_count(
 
 
 def _flaw_of_entries(
-    header: Header, payloads: Sequence[bytes], entries: Sequence[Entry]
+    header: Header, payloads: Sequence[bytes | None], entries: Sequence[Entry]
 ) -> Finding | None:
     before: tuple[int, str] | None = None
     for position, (payload, entry) in enumerate(zip(payloads, entries, strict=True)):
         place = _record(header, position)
-        if merkle.leaf_hash(payload) != entry.leaf:
+        if payload is not None and merkle.leaf_hash(payload) != entry.leaf:
             return Finding(place, "payload does not match its leaf")
         if entry.sequence != header.first_sequence + position:
             return Finding(place, f"is numbered {entry.sequence}")
@@ -275,12 +277,13 @@ def _flaw_of_entries(
 
 
 def _flaw_of_digests(
-    header: Header, payloads: Sequence[bytes], entries: Sequence[Entry]
+    header: Header, payloads: Sequence[bytes | None], entries: Sequence[Entry]
 ) -> Finding | None:
     place = f"{header.place} (sequences {header.first_sequence} to {header.end - 1})"
     if index_digest(entry.line for entry in entries) != header.index_digest:
         return Finding(place, "index_digest does not fit the index lines")
-    if records_digest(payloads) != header.records_digest:
+    shown = [payload for payload in payloads if payload is not None]
+    if len(shown) == len(payloads) and records_digest(shown) != header.records_digest:
         return Finding(place, "records_digest does not fit the payloads")
     return None
 

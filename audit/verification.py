@@ -12,11 +12,12 @@ from audit import canonical, chain, checkpoint, merkle
 from audit.keys import public_keys
 from audit.models import Block, Checkpoint, Tile
 from audit.outside import Outside
+from audit.retention.gaps import Gaps
 
 FIND = (
-    "SELECT id, payload, leaf, transaction::text, recorded_at FROM audit_record "
+    "SELECT id, payload, leaf, transaction::text, recorded_at FROM audit_line "
     "WHERE transaction >= %s::text::xid8 AND transaction < %s::text::xid8 "
-    "ORDER BY audit_record.transaction, id"
+    "ORDER BY audit_line.transaction, id"
 )
 
 
@@ -30,6 +31,7 @@ class Verification:
     unsealed: int
     root: str
     checkpoints: int
+    dropped: int = 0  # of the records, those whose text went after its time
 
     @property
     def ok(self) -> bool:
@@ -46,6 +48,7 @@ class Verification:
             "unsealed": self.unsealed,
             "root": self.root,
             "checkpoints": self.checkpoints,
+            "dropped": self.dropped,
         }
 
 
@@ -69,6 +72,7 @@ def verify(
         unsealed=0 if finding else walk.unsealed,
         root=walk.tree.root.hex(),
         checkpoints=walk.compared,
+        dropped=walk.gaps.dropped,
     )
 
 
@@ -89,6 +93,7 @@ class Walk:
         self.header: chain.Header | None = None
         self.blocks = self.compared = self.unsealed = 0
         self.expected: dict[int, list[checkpoint.Checkpoint]] = {}
+        self.gaps = Gaps()
 
     def run(self, progress: Callable[[int], object]) -> chain.Finding | None:
         if finding := self._read_checkpoints():
@@ -124,6 +129,8 @@ class Walk:
         sealed = bytes(block.leaves)
         if finding := chain.first_flaw_in_records(header, payloads, entries, sealed):
             return finding
+        for payload, entry in zip(payloads, entries, strict=True):
+            self.gaps.meet(payload, entry)
         tiles = self.tree.append(entry.leaf for entry in entries)
         self.header = header
         return (
@@ -156,6 +163,8 @@ class Walk:
             if size > self.tree.size:
                 return chain.Finding(where, f"a signed checkpoint covers {size}: the tail was cut")
             return chain.Finding(f"checkpoint of {size} records", "ends inside a block")
+        if finding := self.gaps.first_flaw():
+            return finding
         with connection.cursor() as cursor:
             sealed_below = self.header.transaction_below if self.header else 0
             cursor.execute(
@@ -166,10 +175,11 @@ class Walk:
         return None
 
 
-def _stored(header: chain.Header) -> tuple[list[bytes], list[chain.Entry]]:
-    payloads, entries = [], []
+def _stored(header: chain.Header) -> tuple[list[bytes | None], list[chain.Entry]]:
+    payloads: list[bytes | None] = []
+    entries: list[chain.Entry] = []
     for place, (identity, payload, leaf, xid, at) in enumerate(_rows(header)):
-        payloads.append(payload.encode())
+        payloads.append(None if payload is None else payload.encode())
         entries.append(
             chain.Entry(identity, bytes(leaf), at, header.first_sequence + place, int(xid))
         )

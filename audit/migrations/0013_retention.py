@@ -342,6 +342,17 @@ class Migration(migrations.Migration):
                 ("begun_at", models.DateTimeField(db_default=audit.fields.ClockTimestamp())),
             ],
         ),
+        migrations.CreateModel(
+            name="Line",
+            fields=[
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("transaction", audit.fields.TransactionIdField()),
+                ("leaf", models.BinaryField()),
+                ("recorded_at", models.DateTimeField()),
+                ("payload", models.TextField(null=True)),
+            ],
+            options={"db_table": "audit_line", "managed": False},
+        ),
         Regulated("archivedmonth"),
         Transitions("archivedmonth", column="state", start=["archived"], pairs=[("archived", "dropped")]),
         Regulated("legalhold"),

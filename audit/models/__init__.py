@@ -2,7 +2,7 @@
 
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
 from audit.models.records import Blob, Block, Checkpoint, Record, Tile
-from audit.models.retention import Act, ArchivedMonth, DroppedRecord, LegalHold
+from audit.models.retention import Act, ArchivedMonth, DroppedRecord, LegalHold, Line
 
 __all__ = [
     "Act",
@@ -13,6 +13,7 @@ __all__ = [
     "Credential",
     "DroppedRecord",
     "LegalHold",
+    "Line",
     "OpenSession",
     "Record",
     "Role",

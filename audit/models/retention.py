@@ -71,6 +71,23 @@ class DroppedRecord(models.Model):
         return f"{self.month} {self.pk}"
 
 
+class Line(models.Model):
+    """What is kept of every record, dropped or not: a view that only reads."""
+
+    id = models.UUIDField(primary_key=True)
+    transaction = TransactionIdField()
+    leaf = models.BinaryField()
+    recorded_at = models.DateTimeField()
+    payload = models.TextField(null=True)  # None where the text was dropped
+
+    class Meta:
+        managed = False
+        db_table = "audit_line"
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class Act(models.Model):
     """A key that a caller chose for one act, and the record it left: see ``retention.acts``."""
 

@@ -30,6 +30,8 @@ if env_text("TWIN_PROCESS", "") == "web":  # each request has a thread of its ow
     DATABASES["default"]["OPTIONS"]["pool"] = pool | {"timeout": 10}  # seconds for a free one
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
+# The sealer's address, for the commands that close and drop months; a process of its own has none.
+SEALER_DATABASE = env_database("TWIN_SEALER_DATABASE_URL", optional=True)
 MLFLOW_DATABASE_URL = env_text("TWIN_MLFLOW_DATABASE_URL", "")  # empty: nothing is fed
 REDIS_URL = env_text("TWIN_REDIS_URL", "redis://localhost:6379/0")
 CELERY_BROKER_URL = celery_address(REDIS_URL)

@@ -11,6 +11,7 @@ from django.db import OperationalError, connection
 
 from audit import keys, sealer
 from audit.outside import Outside
+from audit.retention import partitions
 
 log = structlog.get_logger("sealer")
 HOUR = 3600.0  # seconds
@@ -54,7 +55,7 @@ class Command(BaseCommand):
                 work.watch_lag()
                 second = now + 1
             if now >= hour:
-                sealer.make_partitions()
+                partitions.keep_ahead()
                 hour = now + HOUR
             if not sealed:
                 time.sleep(settings.SEAL_INTERVAL)
