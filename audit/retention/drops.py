@@ -157,7 +157,7 @@ def approvers_of(record: Record | None) -> list[UUID]:
         return []
     made = signatures.signatures_of(record)
     valid = {one.id for one in made if one.is_valid}
-    rows = record.signatures.filter(pk__in=valid, meaning="approval")  # type: ignore[attr-defined]
+    rows = record.signatures.filter(pk__in=valid, meaning="approval")
     return sorted(set(rows.values_list("signer_id", flat=True)))
 
 

@@ -44,7 +44,7 @@ def witness_key(text: str) -> tuple[str, bytes, Ed25519PublicKey]:
 
 
 def cosigned_times(note: str, witnesses: Iterable[str]) -> list[datetime]:
-    """Return the times at which known witnesses cosigned a checkpoint; wrong lines count nothing."""
+    """Return when known witnesses cosigned a checkpoint; a wrong line counts nothing."""
     keys = {(name, identity): key for name, identity, key in map(witness_key, witnesses)}
     read, found = checkpoint.parse_note(note), []
     for line in read.signatures:
@@ -73,7 +73,7 @@ def kept_days(folder: Path) -> list[date]:
 
 
 def lived_until(days: Iterable[date], since: date) -> date | None:
-    """Return the last day reached from ``since`` on without a gap; None when the first is missed."""
+    """Return the last day reached from ``since`` on without a gap; None when there is none."""
     reached = since
     for day in sorted(days):
         if day < since:

@@ -1,4 +1,4 @@
-"""A month goes only after its time, free of holds, with its bundle, by two persons; the rest stays."""
+"""A month goes after its time alone, free of holds, with its bundle, by two persons."""
 
 import json
 from datetime import timedelta
