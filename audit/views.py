@@ -102,7 +102,7 @@ def packed_bundle(filters: exports.Filters, *, actor: Any, reason: str) -> IO[by
 def record(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Show one record with its proof, checked now; of a dropped one what is kept."""
     if stand_in(pk) is not None:
-        identity.require_role(request.user, *READERS, to="read records")  # type: ignore[arg-type]
+        identity.require_role(request.user, *READERS, to="read records")
         return dropped_record(request, pk)
     found = _readable(request, pk)
     page = record_page(found)
