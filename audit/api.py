@@ -2,6 +2,8 @@
 
 from audit import inclusion, refusals, sessions, state, trail
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
+from audit.acts.deadline import answers_within
+from audit.acts.once import KeyConflict, OutcomeUnknown, done_under, once, until_known
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.credentials import code_now, provisioning_uri
 from audit.fields import ClockTimestamp, uuid7
@@ -65,11 +67,13 @@ __all__ = [
     "Grant",
     "Head",
     "IdentityRefused",
+    "KeyConflict",
     "LooseCitation",
     "Meaning",
     "NotCanonical",
     "NotEntitled",
     "OpenSession",
+    "OutcomeUnknown",
     "Record",
     "RefuseChange",
     "Refused",
@@ -88,6 +92,7 @@ __all__ = [
     "ViewChanged",
     "acting",
     "actor_of",
+    "answers_within",
     "append",
     "append_alone",
     "build_digest",
@@ -98,6 +103,7 @@ __all__ = [
     "create_person",
     "current_roles",
     "decode",
+    "done_under",
     "encode",
     "enrol_code",
     "get_blob",
@@ -107,6 +113,7 @@ __all__ = [
     "is_intact",
     "next_code_at",
     "number",
+    "once",
     "os_user_actor",
     "people_as_of",
     "process_actor",
@@ -131,6 +138,7 @@ __all__ = [
     "timestamp",
     "trail",
     "unsealed",
+    "until_known",
     "uuid7",
     "verify",
     "view_digest",

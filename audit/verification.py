@@ -6,7 +6,7 @@ from itertools import chain as joined
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import InternalError, connection
 
 from audit import canonical, chain, checkpoint, merkle
 from audit.keys import public_keys
@@ -125,7 +125,11 @@ class Walk:
             return chain.Finding(f"block {block.number}", str(error))
         if finding := chain.first_flaw(header, after=self.header):
             return finding
-        payloads, entries = _stored(header)
+        try:
+            payloads, entries = _stored(header)
+        except InternalError as error:  # a page whose checksum does not fit, and the like
+            reason = str(error).split("\n")[0]
+            return chain.Finding(header.place, f"the database cannot read its records: {reason}")
         sealed = bytes(block.leaves)
         if finding := chain.first_flaw_in_records(header, payloads, entries, sealed):
             return finding

@@ -89,7 +89,7 @@ class Line(models.Model):
 
 
 class Act(models.Model):
-    """A key that a caller chose for one act, and the record it left: see ``retention.acts``."""
+    """A key that a caller chose for one act, and the record it left: see ``audit.acts``."""
 
     key = models.UUIDField(primary_key=True)
     record_id = models.UUIDField()

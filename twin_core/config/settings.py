@@ -32,6 +32,7 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
 # The sealer's address, for the commands that close and drop months; a process of its own has none.
 SEALER_DATABASE = env_database("TWIN_SEALER_DATABASE_URL", optional=True)
+DATABASE_ANSWERS_WITHIN = env_number("TWIN_DATABASE_ANSWERS_WITHIN", default=12)  # s, a request
 MLFLOW_DATABASE_URL = env_text("TWIN_MLFLOW_DATABASE_URL", "")  # empty: nothing is fed
 REDIS_URL = env_text("TWIN_REDIS_URL", "redis://localhost:6379/0")
 CELERY_BROKER_URL = celery_address(REDIS_URL)
@@ -65,6 +66,7 @@ INSTALLED_PROTOCOLS = [  # modules that define one `protocol` each
     "iq_oq_pq.oq.oq_audit",
 ]
 MIDDLEWARE = [
+    "twin_core.config.deadline.AnswerInTime",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

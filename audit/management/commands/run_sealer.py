@@ -12,9 +12,10 @@ from django.db import OperationalError, connection
 from audit import keys, sealer
 from audit.outside import Outside
 from audit.retention import partitions
+from audit.retention.space import SpaceWatch
 
 log = structlog.get_logger("sealer")
-HOUR = 3600.0  # seconds
+MINUTE, HOUR = 60.0, 3600.0  # seconds
 
 
 class Command(BaseCommand):
@@ -45,7 +46,8 @@ class Command(BaseCommand):
             outside=Outside(settings.CHECKPOINT_DIR),
         )
         self.stdout.write(f"sealing {settings.LEDGER_ORIGIN} from {work.tree.size} records")
-        second = hour = time.monotonic()
+        space = SpaceWatch(settings.DATA_DIR)
+        second = minute = hour = time.monotonic()
         while not self.stopped:
             sealed = work.seal()
             now = time.monotonic()
@@ -54,6 +56,9 @@ class Command(BaseCommand):
                 work.watch_clock()
                 work.watch_lag()
                 second = now + 1
+            if now >= minute:
+                space.look()
+                minute = now + MINUTE
             if now >= hour:
                 partitions.keep_ahead()
                 hour = now + HOUR

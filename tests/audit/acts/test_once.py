@@ -7,7 +7,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from audit import api
 from audit.models import Act, Record
-from audit.retention import acts
+from audit.acts import once as acts
 
 pytestmark = pytest.mark.requirement("URS-AUD-067")
 ASKED = {"note": "glucose is low"}
