@@ -21,13 +21,20 @@ _until: ContextVar[float | None] = ContextVar("answers_until", default=None)
 def answers_within(seconds: float) -> Iterator[None]:
     """Let what runs in the block wait for the database for so many seconds altogether.
 
-    Afterwards each wait raises OperationalError and the connection is closed.
+    Afterwards each wait raises OperationalError and the connection is closed. Signing in is
+    bounded by the driver's own ``connect_timeout``.
     """
     token = _until.set(time.monotonic() + seconds)
     try:
         yield
     finally:
         _until.reset(token)
+
+
+def is_over() -> bool:
+    """Return whether the time to wait has run out; never where none is set."""
+    until = _until.get()
+    return until is not None and time.monotonic() >= until
 
 
 def watch(sender: Any, connection: Any, **_: Any) -> None:

@@ -14,10 +14,12 @@ from uuid import UUID
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 from audit import canonical
+from audit.acts import deadline
 from audit.models import Act, Record
 from audit.refusals import Refused
 
 ATTEMPTS = 5
+GONE = ("08", "57P")  # classes of SQLSTATE: the connection, the operator's intervention
 PAUSE = 0.2  # seconds before the second attempt; doubled before each further one
 
 
@@ -76,7 +78,8 @@ def until_known(
 ) -> tuple[Record, bool]:
     """``once`` in transactions of its own, again after each lost connection.
 
-    Raises OutcomeUnknown when the store stays away; RuntimeError inside a transaction.
+    Raises OutcomeUnknown when the store stays away, the server's own error where it answered (the
+    act was not done then), RuntimeError inside a transaction.
     """
     if connection.in_atomic_block:
         raise RuntimeError("an act that is tried again begins outside any transaction")
@@ -84,11 +87,21 @@ def until_known(
         try:
             return once(key, asked, do)
         except (OperationalError, InterfaceError) as error:
+            if not _is_lost(error):
+                raise  # the server answered: it was not done
             connection.close()
             lost: Exception = error
+            if deadline.is_over():
+                break
             if attempt + 1 < attempts:
                 pause(PAUSE * 2**attempt)
-    raise OutcomeUnknown(f"no answer in {attempts} attempts; ask again under {key}") from lost
+    raise OutcomeUnknown(f"no answer in {attempt + 1} attempts; ask again under {key}") from lost
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the connection broke, or the server went away, rather than said no."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state is None or state.startswith(GONE)
 
 
 def _digest(asked: dict[str, Any]) -> str:

@@ -21,9 +21,10 @@ from typing import Any
 import psutil
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, InterfaceError, connection, connections, transaction
 
 from audit import checkpoint, ledger, sealer, verification
+from audit.acts.once import OutcomeUnknown
 from audit.models import Record
 from audit.outside import Outside
 from tests.services import fresh_folder
@@ -67,6 +68,7 @@ def make_golden() -> Golden:
     """Make roles, database and tables once, and stop the server in good order."""
     made = services.Services(fresh_folder(), {})
     server = Server(made.folder)
+    server.settings.append("fsync=off")  # while it is made alone
     process = services.start(server, made.folder)
     try:
         services.wait_ready(server, process, made.folder)
@@ -125,11 +127,20 @@ class Store:
 
     # ---------------------------------------------------------------- sessions
     def superuser(self) -> "psycopg.Connection[Any]":
-        return psycopg.connect(self.server.url(database=NAME), autocommit=True)
+        """Sign in as superuser, waiting for a server that is coming back."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return psycopg.connect(self.server.url(database=NAME), autocommit=True)
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def address(self, role: str) -> dict[str, Any]:
         url = self.server.url(f"twin_{role}", self.golden.passwords[role], database=NAME)
-        return database_settings("the test's store", url)
+        settings = database_settings("the test's store", url)
+        return {**settings, "OPTIONS": {"connect_timeout": 2}}  # seconds
 
     @contextlib.contextmanager
     def as_role(self, role: str = "application") -> Iterator[None]:
@@ -238,7 +249,7 @@ class Clients:
             mark, number, begun = f"{client}-{number}-{os.getpid()}", number + 1, time.monotonic()
             try:
                 self.act(mark)
-            except DatabaseError as error:
+            except (DatabaseError, InterfaceError, OutcomeUnknown) as error:
                 self.failed.append(str(error))
                 connection.close()
                 time.sleep(0.02)

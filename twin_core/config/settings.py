@@ -25,6 +25,9 @@ DATA_DIR = env_path("TWIN_DATA_DIR", BASE_DIR / "data")
 
 DATABASES = {"default": env_database("TWIN_DATABASE_URL")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["OPTIONS"].setdefault(
+    "connect_timeout", 3
+)  # seconds; a frozen server says nothing
 if env_text("TWIN_PROCESS", "") == "web":  # each request has a thread of its own: they share a pool
     pool = {"min_size": 1, "max_size": int(env_number("TWIN_WEB_CONNECTIONS", default=12))}
     DATABASES["default"]["OPTIONS"]["pool"] = pool | {"timeout": 10}  # seconds for a free one
@@ -32,7 +35,7 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
 # The sealer's address, for the commands that close and drop months; a process of its own has none.
 SEALER_DATABASE = env_database("TWIN_SEALER_DATABASE_URL", optional=True)
-DATABASE_ANSWERS_WITHIN = env_number("TWIN_DATABASE_ANSWERS_WITHIN", default=12)  # s, a request
+DATABASE_ANSWERS_WITHIN = env_number("TWIN_DATABASE_ANSWERS_WITHIN", default=10)  # s, a request
 MLFLOW_DATABASE_URL = env_text("TWIN_MLFLOW_DATABASE_URL", "")  # empty: nothing is fed
 REDIS_URL = env_text("TWIN_REDIS_URL", "redis://localhost:6379/0")
 CELERY_BROKER_URL = celery_address(REDIS_URL)

@@ -41,9 +41,7 @@ class Command(BaseCommand):
                 found += 1
                 self.stdout.write(str(difference))
         if resting:
-            self.stdout.write(
-                f"{len(resting)} rows rest on dropped months: give --archive"
-            )
+            self.stdout.write(f"{len(resting)} rows rest on dropped months: give --archive")
         tables = len(state.regulated_models())
         if found:
             raise CommandError(f"{found} differences between {tables} tables and the ledger")
