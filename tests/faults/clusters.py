@@ -156,6 +156,10 @@ class Store:
             settings.update(before)
 
     # ------------------------------------------------------------------ sealing
+    @property
+    def public_key(self) -> checkpoint.PublicKey:
+        return checkpoint.public_key(ORIGIN, self.key)
+
     def seal(self) -> int:
         with self.as_role("sealer"):
             work = sealer.Sealer(key=self.key, origin=ORIGIN, outside=self.outside)
@@ -165,8 +169,7 @@ class Store:
 
     def verify(self) -> verification.Verification:
         with self.as_role("auditor"):
-            keys = [checkpoint.public_key(ORIGIN, self.key)]
-            return verification.verify(keys=keys, outside=self.outside.all())
+            return verification.verify(keys=[self.public_key], outside=self.outside.all())
 
     @contextlib.contextmanager
     def sealing(self) -> Iterator[None]:
