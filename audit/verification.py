@@ -120,7 +120,7 @@ class Walk:
 
     def _block(self, block: Block) -> chain.Finding | None:
         try:
-            header = chain.Header.decode(block.header.encode())
+            header = chain.read_header(block.header.encode())
         except canonical.NotCanonical as error:
             return chain.Finding(f"block {block.number}", str(error))
         if finding := chain.first_flaw(header, after=self.header):

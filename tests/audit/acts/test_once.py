@@ -6,8 +6,8 @@ import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 
 from audit import api
-from audit.models import Act, Record
 from audit.acts import once as acts
+from audit.models import Act, Record
 
 pytestmark = pytest.mark.requirement("URS-AUD-067")
 ASKED = {"note": "glucose is low"}
