@@ -7,6 +7,6 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from audit.acts import deadline
+        from audit.outcomes import deadline
 
         deadline.install()

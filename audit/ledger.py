@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -13,13 +13,17 @@ from django.utils import timezone
 from audit import actors, canonical
 from audit.merkle import leaf_hash
 from audit.models import Blob, Block, Line, Record
+from audit.recovery import clock
 from audit.retention.citation import RecordDropped, is_dropped
 
 FORMAT = 1
 INSERT = (
     "INSERT INTO audit_record (stream, kind, payload) VALUES (%s, %s, %s) "
-    "RETURNING id, leaf, transaction::text, recorded_at"
+    "RETURNING id, leaf, transaction::text::bigint, recorded_at"
 )
+COPY = "COPY audit_record (stream, kind, payload) FROM STDIN (FORMAT binary)"
+COLUMNS = ("id", "stream", "kind", "payload", "leaf", "transaction", "recorded_at")
+CLOCK_PARTED = "audit.clock.parted"
 LARGEST = 32_768  # bytes of a payload; what is larger is a blob
 
 Change = tuple[Any, dict[str, Any] | None, dict[str, Any] | None]  # subject, old, new
@@ -29,33 +33,69 @@ def append(
     *,
     stream: str,
     kind: str,
-    actor: Any = None,
     subject: Any = None,
     old: dict[str, Any] | None = None,
     new: dict[str, Any] | None = None,
     changes: Sequence[Change] = (),
+    **told: Any,
+) -> Record:
+    """Write one record in the running transaction and return it.
+
+    ``subject`` is a regulated row or a ``{"type", "id"}``; one change may be given by subject,
+    old and new, several by ``changes``. ``told`` is what ``payload_of`` takes beside. Raises
+    canonical.NotCanonical for content that has no canonical text, ValueError when it is larger
+    than 32 KiB.
+    """
+    changed = [*changes, (subject, old, new)] if subject is not None else changes
+    payload = payload_of(stream=stream, kind=kind, changes=changed, **told)
+    before = datetime.now(UTC)
+    record = _insert(stream, kind, payload)
+    compare_clocks(before, record)
+    return record
+
+
+def append_many(acts: Iterable[dict[str, Any]]) -> int:
+    """Write many records in the running transaction by one COPY; return how many.
+
+    Each act is what ``append`` takes, changes given by ``changes``. Refuses what ``append``
+    refuses; then nothing of the transaction can stay.
+    """
+    connection.ensure_connection()
+    written = 0
+    with (
+        connection.wrap_database_errors,
+        psycopg.Cursor(connection.connection) as cursor,
+        cursor.copy(COPY) as copy,
+    ):
+        copy.set_types(["text", "text", "text"])
+        for act in acts:
+            copy.write_row((act["stream"], act["kind"], payload_of(**act)))
+            written += 1
+    return written
+
+
+def payload_of(
+    *,
+    stream: str,
+    kind: str,
+    changes: Sequence[Change] = (),
+    actor: Any = None,
     reason: str | None = None,
     parents: Iterable[bytes] = (),
     blobs: Iterable[str] = (),
     data: dict[str, Any] | None = None,
     occurred_at: datetime | None = None,
-) -> Record:
-    """Write one record in the running transaction and return it.
-
-    ``subject`` is a regulated row or a ``{"type", "id"}``; one change may be given by subject,
-    old and new, several by ``changes``. ``parents`` are leaf hashes of the records this one rests
-    on. Raises canonical.NotCanonical for content that has no canonical text, ValueError when it
-    is larger than 32 KiB.
-    """
-    told = [*changes, (subject, old, new)] if subject is not None else list(changes)
+) -> str:
+    """Return the canonical text of a record; ``parents`` are leaf hashes of what it rests on."""
+    occurred_at = occurred_at or timezone.now()
     payload = canonical.encode(
         {
             "v": FORMAT,
             "stream": stream,
             "kind": kind,
-            "occurred_at": occurred_at or timezone.now(),
+            "occurred_at": occurred_at,
             "actor": actors.actor_of(actor).as_told(),
-            "changes": [_change_as_told(*change) for change in told],
+            "changes": [_change_as_told(*change) for change in changes],
             "reason": reason,
             "source": actors.source_as_told(),
             "parents": [parent.hex() for parent in map(bytes, parents)],
@@ -65,7 +105,29 @@ def append(
     )
     if len(payload) > LARGEST:
         raise ValueError(f"{kind}: {len(payload)} bytes; put what is large into a blob")
-    return _insert(stream, kind, payload.decode())
+    return payload.decode()
+
+
+def compare_clocks(before: datetime, record: Record) -> None:
+    """Record when the clock of this process and the time that the database gave are apart.
+
+    ``before`` is this process's time before the insert. Told once, when it is committed.
+    """
+    parted = clock.own.parted(before, record.recorded_at, datetime.now(UTC))
+    if parted is None or record.kind == CLOCK_PARTED:
+        return
+    append(
+        stream="ledger",
+        kind=CLOCK_PARTED,
+        actor=actors.process_actor(),
+        reason="this process and the database do not agree on the time",
+        data={"ahead": canonical.number(round(parted, 6), "s"), "clock": "process"},
+    )
+
+    def note() -> None:
+        clock.own.told = parted
+
+    transaction.on_commit(note)
 
 
 def _change_as_told(subject: Any, old: Any, new: Any) -> dict[str, Any]:
@@ -76,14 +138,16 @@ def _change_as_told(subject: Any, old: Any, new: Any) -> dict[str, Any]:
 def _insert(stream: str, kind: str, payload: str) -> Record:
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(INSERT, (stream, kind, payload), prepare=True)
-        row = cursor.fetchone()
+        row = cursor.execute(INSERT, (stream, kind, payload), prepare=True, binary=True).fetchone()
     assert row is not None
-    identity, leaf, transaction_id, recorded_at = row
-    record = Record(id=identity, stream=stream, kind=kind, payload=payload)
-    record.leaf, record.transaction, record.recorded_at = leaf, int(transaction_id), recorded_at
-    record._state.adding = False
-    return record
+    return record_of(stream, kind, payload, row)
+
+
+def record_of(stream: str, kind: str, payload: str, given: Sequence[Any]) -> Record:
+    """Return the record as stored; ``given`` by the database: id, leaf, transaction, time."""
+    identity, *rest = given
+    values = (identity, stream, kind, payload, *rest)
+    return Record.from_db(connection.alias, COLUMNS, values)
 
 
 def is_intact(record: Record) -> bool:

@@ -21,6 +21,8 @@ class PersonPage:
     revoke: BaseForm | None
     activity: BaseForm
     history: Sequence[tuple[str, Record]]  # in words, and the record itself
+    scopes: Sequence[str] = ()  # the streams the person is limited to; none: every stream
+    scope: BaseForm | None = None
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ say of it, from the first of them on; one whose last record was dropped is count
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.apps import apps
@@ -22,6 +23,9 @@ from audit.models import DroppedRecord, Record
 from audit.regulated import RegulatedModel
 from audit.retention.citation import is_dropped
 from audit.retention.reading import archived_records
+
+if TYPE_CHECKING:
+    from audit.desk.past import Then
 
 CHUNK = 1000  # records, rows
 Subject = tuple[str, str]  # type, key
@@ -163,3 +167,10 @@ def _missing(
 ) -> Iterator[Difference]:
     for (label, key), told in sorted(rows.items()):
         yield Difference(models[label]._meta.db_table, key, "id", ABSENT, told.state.decode())
+
+
+def as_of(kind: str, key: str, moment: datetime) -> "Then":
+    """Return what a subject was at a moment, from the ledger alone; see ``audit.desk.past``."""
+    from audit.desk import past
+
+    return past.as_of(kind, key, moment)

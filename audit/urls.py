@@ -3,10 +3,15 @@
 from django.urls import path, re_path
 
 from audit import views
+from audit.desk.urls import urlpatterns as desk
+from audit.outside import tile_views
 from audit.retention import views as retention
 
 app_name = "audit"
 urlpatterns = [
+    path("ledger/checkpoint", tile_views.newest, name="checkpoint"),
+    path("ledger/tile/entries/<path:path>", tile_views.entries, name="entries"),
+    path("ledger/tile/<str:level>/<path:path>", tile_views.tile, name="tile"),
     path("trail/", views.trail, name="trail"),
     path("trail/export/", views.export, name="export"),
     path("archive/", retention.archive, name="archive"),
@@ -20,4 +25,5 @@ urlpatterns = [
         views.blob,
         name="blob",
     ),
+    *desk,
 ]

@@ -282,7 +282,7 @@ def record():
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0004_ddl")]
+    dependencies = [("audit", "0014_desk")]
 
     operations = [
         *(
@@ -334,7 +334,7 @@ class Migration(migrations.Migration):
             options={"indexes": [models.Index(fields=["transaction", "id"], name="dropped_order")]},
         ),
         migrations.CreateModel(
-            name="Act",
+            name="ActKey",
             fields=[
                 ("key", models.UUIDField(primary_key=True, serialize=False)),
                 ("record_id", models.UUIDField()),
@@ -357,12 +357,12 @@ class Migration(migrations.Migration):
         Transitions("archivedmonth", column="state", start=["archived"], pairs=[("archived", "dropped")]),
         Regulated("legalhold"),
         RefuseChange("droppedrecord"),
-        RefuseChange("act"),
+        RefuseChange("actkey"),
         migrations.RunSQL(MONTHS + CLOSE + HOLDS + DROP + LINES),
         Grant("archivedmonth", application="SELECT", sealer="SELECT, INSERT, UPDATE", gate="SELECT", auditor="SELECT"),
         Grant("legalhold", application="SELECT, INSERT, UPDATE", sealer="SELECT", auditor="SELECT"),
         Grant("droppedrecord", application="SELECT", sealer="SELECT", gate="SELECT", auditor="SELECT"),
-        Grant("act", application="SELECT, INSERT", gate="SELECT, INSERT", auditor="SELECT"),
+        Grant("actkey", application="SELECT, INSERT", gate="SELECT, INSERT", auditor="SELECT"),
         Grant("user", sealer="SELECT"),
         Grant("rolegrant", sealer="SELECT"),
         Grant("signature", sealer="SELECT"),

@@ -88,8 +88,8 @@ class Line(models.Model):
         return str(self.pk)
 
 
-class Act(models.Model):
-    """A key that a caller chose for one act, and the record it left: see ``audit.acts``."""
+class ActKey(models.Model):
+    """A key that a caller chose for one act, and the record it left: see ``audit.outcomes``."""
 
     key = models.UUIDField(primary_key=True)
     record_id = models.UUIDField()

@@ -13,7 +13,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from audit import bundles, canonical, chain, checkpoint, keys, merkle, tiles
-from audit.models import Blob, Block, Checkpoint, Line
+from audit.models import Blob, Block, Line
+from audit.outside import evidence
 from audit.retention import months
 from audit.software import software
 
@@ -82,11 +83,11 @@ class MonthBundle:
         """Verify the blocks of the month as they lie in the database."""
         for block, lines in self.walk():
             before = Block.objects.filter(number=block.number - 1).first()
-            header = chain.Header.decode(block.header.encode())
+            header = chain.read_header(block.header.encode())
             payloads = [None if line.payload is None else line.payload.encode() for line in lines]
             entries = [entry_of(block, place, line) for place, line in enumerate(lines)]
             flaw = chain.first_flaw(
-                header, after=chain.Header.decode(before.header.encode()) if before else None
+                header, after=chain.read_header(before.header.encode()) if before else None
             ) or chain.first_flaw_in_records(header, payloads, entries, bytes(block.leaves))
             if flaw:
                 return flaw
@@ -125,23 +126,29 @@ def _with_lines(blocks: list[Block]) -> Iterator[tuple[Block, list[Line]]]:
         yield block, rows[start:stop]
 
 
+def origin_of(head: checkpoint.Checkpoint) -> str:
+    """Return the ledger's name: that of a checkpoint names its epoch too."""
+    block = Block.objects.get(pk=head.block_number)
+    return chain.read_header(block.header.encode()).origin
+
+
 def write(folder: Path, month: MonthBundle, progress: Progress) -> str:
     """Write the bundle; return its manifest's SHA-256. Raises bundles.BundleRefused."""
     head = month.head
-    notes = Checkpoint.objects.filter(tree_size__lte=head.tree_size).order_by("tree_size")
     headers = Block.objects.filter(number__lte=head.block_number).order_by("number")
     return bundles.write(
         folder,
         bundles.Contents(
-            origin=head.origin,
+            origin=origin_of(head),
             scope="selection",
             tree_size=head.tree_size,
             software=software(),
             created_at=timezone.now(),
             filters={"month": month.month},
             entries=month.entries(progress),
-            headers=(chain.Header.decode(b.header.encode()) for b in headers.iterator(500)),
-            checkpoints=list(notes.values_list("note", flat=True)),
+            headers=(chain.read_header(b.header.encode()) for b in headers.iterator(500)),
+            checkpoints=evidence.checkpoints(head),
+            extras=evidence.tokens(head),
             proofs=month.proofs(),
             keys=keys.public_keys(settings.LEDGER_PUBLIC_KEY_FILE),
             blobs=month.contents_of_blobs(),

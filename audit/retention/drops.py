@@ -13,14 +13,14 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from audit import canonical, ledger, signatures
-from audit.models import ArchivedMonth, Checkpoint, Record, Role, User
+from audit.models import ArchivedMonth, Publication, Record, Role, User
 from audit.retention import archive, evidence, months, policies, policy
 from audit.retention.bundle import MonthBundle, entry_of
 from audit.retention.gaps import APPROVERS, DROPPED, PROPOSED, Gap
 from audit.retention.refusing import RetentionRefused
 
 SIGNING_ROLES = (Role.QA_REVIEWER, Role.QA_APPROVER)
-LOOK_BACK = 500  # checkpoints whose cosignatures are read, newest first
+LOOK_BACK = 500  # published checkpoints whose cosignatures are read, newest first
 KEPT_ALWAYS = policy.ALWAYS_KEPT
 
 
@@ -104,7 +104,7 @@ def shown_until(month: str) -> datetime | None:
     if held is None:
         return None
     if held.evidence == "outside":
-        notes = Checkpoint.objects.order_by("-tree_size").values_list("note", flat=True)
+        notes = Publication.objects.order_by("-tree_size").values_list("note", flat=True)
         times = [t for n in notes[:LOOK_BACK] for t in evidence.cosigned_times(n, held.witnesses)]
         return max(times, default=None)
     days = evidence.kept_days(Path(settings.CHECKPOINT_DIR))

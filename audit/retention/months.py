@@ -9,7 +9,8 @@ from uuid import UUID
 from django.db import connection
 
 from audit import chain, checkpoint
-from audit.models import ArchivedMonth, Block, Checkpoint
+from audit.models import ArchivedMonth, Block
+from audit.outside import evidence
 from audit.retention.policy import month_end
 
 MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
@@ -84,8 +85,9 @@ def now() -> datetime:
 
 
 def newest_head() -> checkpoint.Checkpoint | None:
-    newest = Checkpoint.objects.order_by("-tree_size").first()
-    return checkpoint.parse(newest.note) if newest else None
+    """Return the newest checkpoint that others may rely on."""
+    newest = evidence.head()
+    return checkpoint.parse(newest) if newest else None
 
 
 def reasons_against_archiving(month: str, span: Span, at: datetime) -> list[str]:

@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import DatabaseError, InterfaceError, connection, connections, transaction
 
 from audit import checkpoint, ledger, sealer, verification
-from audit.acts.once import OutcomeUnknown
 from audit.models import Record
+from audit.outcomes.once import OutcomeUnknown
 from audit.outside import Outside
 from tests.services import fresh_folder
 from twin_core.config.environment import database_settings

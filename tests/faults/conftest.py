@@ -5,6 +5,10 @@ from typing import Any
 
 import pytest
 
+from tests.audit.conftest import ledger
+
+__all__ = ["golden", "ledger", "store"]
+
 
 @pytest.fixture(scope="session")
 def golden(django_db_blocker: Any) -> Any:

@@ -13,8 +13,8 @@ from django.db import DatabaseError, connection, connections, transaction
 from psycopg import IsolationLevel
 
 from audit import api, ledger
-from audit.acts.once import until_known
-from audit.models import Act, Record
+from audit.models import ActKey, Record
+from audit.outcomes.once import until_known
 from audit.retention.space import SpaceWatch
 from tests.faults import clusters
 from tests.faults.cut_proxy import AFTER, BEFORE, CutProxy
@@ -281,7 +281,7 @@ def test_a_full_volume_refuses_whole_acts_and_goes_on_when_there_is_room(store, 
 def half_acts() -> int:
     """Return how many acts have a key without a record, or a record without a key."""
     records = set(Record.objects.filter(stream="faults").values_list("pk", flat=True))
-    return len(records ^ set(Act.objects.values_list("record_id", flat=True)))
+    return len(records ^ set(ActKey.objects.values_list("record_id", flat=True)))
 
 
 def wait_until(holds: Any, within: float = 60.0) -> None:

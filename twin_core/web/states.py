@@ -89,6 +89,11 @@ LOOKS: dict[str, Look] = {
     "held": PAUSE,
     "signed": OK,
     "unsigned": OFF,
+    # reviews of the trail
+    "opened": WAIT,
+    "abandoned": OFF,
+    "no_concern": OK,
+    "finding": BAD,
     # people
     "active": OK,
     "locked": BAD,
