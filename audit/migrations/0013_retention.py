@@ -287,7 +287,10 @@ class Migration(migrations.Migration):
     operations = [
         *(
             LooseCitation(model, editable=False)
-            for model in ("user", "rolegrant", "credential", "signature")
+            for model in (
+                *("user", "rolegrant", "credential", "signature"),
+                *("trailreview", "reviewjudgement", "streamscope"),
+            )
         ),
         LooseCitation("signature", "signed", related_name="signatures"),
         LooseCitation("signature", "proof", is_single=True),
