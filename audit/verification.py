@@ -122,7 +122,10 @@ class Walk:
             return finding
         payloads, entries = _stored(header)
         sealed = bytes(block.leaves)
-        if finding := chain.first_flaw_in_records(header, payloads, entries, sealed):
+        opens = header.opens_epoch(self.header)
+        if finding := chain.first_flaw_in_records(
+            header, payloads, entries, sealed, opens_epoch=opens
+        ):
             return finding
         tiles = self.tree.append(entry.leaf for entry in entries)
         self.header = header
@@ -142,9 +145,10 @@ class Walk:
     def _flaw_of_checkpoints(self, header: chain.Header) -> chain.Finding | None:
         for head in self.expected.pop(header.tree_size, ()):
             self.compared += 1
-            if (head.root, head.block_hash) != (self.tree.root, header.hash):
+            signed = (head.origin, head.root, head.block_number, head.block_hash)
+            if signed != (header.log, self.tree.root, header.number, header.hash):
                 return chain.Finding(
-                    header.place, "root or hash is not what a signed checkpoint of it says"
+                    header.place, "log, root or hash is not what a signed checkpoint of it says"
                 )
         return None
 
