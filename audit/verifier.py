@@ -759,6 +759,8 @@ class Check:
         listed = f"{hashlib.sha256(raw).hexdigest()}  {place}\n".encode()
         same = self.content("manifest.sha256", 1000) == listed
         require(same, place, "does not have the digest in manifest.sha256")
+        parts = raw.count(b",") + raw.count(b"{") + raw.count(b"[")  # small things cost most memory
+        require(parts <= MAX_NAMES, place, f"lists over {MAX_NAMES} things")
         manifest = read_canonical(raw, place, place)
         self.files, self.scope = manifest["files"], manifest["scope"]
         self.origin, self.size = manifest["origin"], manifest["tree_size"]
@@ -775,6 +777,9 @@ class Check:
         self.turns = Turns(self.trusted_keys())
         self.is_trust_given = bool(self.turns.trusted)
         self.final = self.last_note()  # proofs are checked against this
+        check_signatures(self.final, self.known)
+        ends = self.final.stated[1] == self.size
+        require(ends, place, "tree_size is not where blocks, checkpoints end")
 
     def content(self, name: str, most: int) -> bytes:
         """A small file."""
@@ -848,13 +853,13 @@ class Check:
         place = f"blocks.jsonl line {line} (block {header.number})"
         opens = header.epoch == before.epoch + 1 and before.number >= 0
         self.check_header(header, before, opens, place)
-        end = header.tree_size
+        end, shown = header.tree_size, (self.index, self.proofs)
         if self.is_quick:
             self.check_runs(header, place)
         elif self.scope == "complete":
             self.check_entries(header, opens, place)
             require(self.tree.root == header.root, place, "root is not that of the leaves so far")
-        elif (following := self.index.peek()) and following.sequence < end:
+        elif any((following := file.peek()) and following.sequence < end for file in shown):
             self.check_entries(header, opens, place)
         self.epochs += opens
         self.check_notes(header)
@@ -899,13 +904,17 @@ class Check:
         while left := header.tree_size - sequence:
             wanted = f"sequence {sequence}"
             line, lines, entries = self.index.take(min(left, BATCH), wanted)
-            self.check_order(entries, order, header, line, sequence)
-            index.update(_joined(lines))
+            flaw = self.flaw_of_order(entries, order, header, line, sequence)
+            if flaw:  # what comes before it is checked first
+                entries = entries[: flaw[0]]
             if self.scope == "complete":
                 self.check_payloads([entry.leaf for entry in entries], sequence, opens)
                 self.tree.grow([bytes.fromhex(entry.leaf) for entry in entries])
             else:
                 self.check_selected(entries, opens)
+            if flaw:
+                raise flaw[1]
+            index.update(_joined(lines))
             sequence, order = sequence + len(entries), entries[-1].order
         require(index.hexdigest() == header.index_digest, block, "index_digest does not fit")
         is_whole, digest = self.shown == header.count, self.run_digest.hexdigest()
@@ -915,25 +924,27 @@ class Check:
         forks = self.forks or not (opens and is_whole)
         require(forks, block, f"opens epoch {header.epoch}, but holds no fork record")
 
-    def check_order(
-        self, entries: list[Entry], order: tuple, header: Header, line: int, sequence: int
-    ) -> None:
-        """The entries stand in sequence, in the order and in the range of transactions."""
+    def flaw_of_order(
+        self, entries: list[Entry], order: tuple, header: Header, line: int, first: int
+    ) -> tuple[int, Flaw] | None:
+        """The first entry out of sequence, or of the order or range of transactions."""
         low, high = header.transaction_from, header.transaction_below
         orders = [order, *(entry.order for entry in entries)]
         if (
-            [entry.sequence for entry in entries] == [*range(sequence, sequence + len(entries))]
+            [entry.sequence for entry in entries] == [*range(first, first + len(entries))]
             and all(map(lt, orders, orders[1:]))
             and low <= orders[1][0] <= orders[-1][0] < high
         ):
-            return
+            return None
         for at, entry in enumerate(entries):
-            place, wanted = f"index.jsonl line {line + at}", f"sequence {sequence + at}"
-            require(entry.sequence == sequence + at, place, f"{wanted} must stand here")
-            is_inside = low <= entry.order[0] < high
-            require(is_inside, place, "its transaction is outside its block's range")
-            rises = orders[at] < entry.order
-            require(rises, place, "is not in the order of (transaction, id)")
+            place = f"index.jsonl line {line + at}"
+            if entry.sequence != first + at:
+                return at, Flaw(place, f"sequence {first + at} must stand here")
+            if not low <= entry.order[0] < high:
+                return at, Flaw(place, "its transaction is outside its block's range")
+            if not orders[at] < entry.order:
+                return at, Flaw(place, "is not in the order of (transaction, id)")
+        return None
 
     def check_payloads(self, leaves: list[str], sequence: int, opens: bool) -> None:
         """Check the next records against the leaves that they must have."""
@@ -960,8 +971,10 @@ class Check:
         """Check those records that a proof leads to the root of the last checkpoint."""
         for sequence, leaf, _ in entries:
             following = self.proofs.peek()
-            if following is None or following.sequence != sequence:
+            if following is None or following.sequence > sequence:
                 continue
+            place = f"proofs.jsonl line {self.proofs.number + 1}"
+            require(following.sequence == sequence, place, "is not in the order of the records")
             self.check_payloads([leaf], sequence, opens)
             line, _, (proof,) = self.proofs.take(1, "a proof")
             root = root_by_proof(bytes.fromhex(leaf), sequence, self.size, proof.hashes).hex()
@@ -1008,8 +1021,11 @@ class Check:
             file.require_end()
         more = self.next_note()
         require(more is None, more.place if more else "", "belongs to no block of the bundle")
-        ends = {header.tree_size, self.final.stated[1], self.size}
-        require(len(ends) == 1, "manifest.json", "tree_size is not where blocks, checkpoints end")
+        require(
+            header.tree_size == self.size,
+            "manifest.json",
+            "tree_size is not where blocks, checkpoints end",
+        )
         for note in (note for notes in self.earlier.values() for note in notes):
             raise Flaw(note.place, "trusted, but the bundle ends before it: records were cut off")
         for token in sorted(self.tokens):
