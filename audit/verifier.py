@@ -809,11 +809,11 @@ class Check:
         return trusted
 
     def last_note(self) -> Note:
-        name, tail = "checkpoints.jsonl", b""
+        name, tail, lines = "checkpoints.jsonl", b"", 0
         with closing(self.bundle.open(name)) as file:
             while chunk := file.read(PART):
-                tail = (tail + chunk)[-MAX_LINE:]
-        last, place = tail.rstrip(b"\n").rpartition(b"\n")[2], f"the last of {name}"
+                tail, lines = (tail + chunk)[-MAX_LINE:], lines + chunk.count(b"\n")
+        last, place = tail.rstrip(b"\n").rpartition(b"\n")[2], f"{name} line {max(lines, 1)}"
         return read_note(read_canonical(last, place), place)
 
     def run(self) -> Result:

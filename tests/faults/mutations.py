@@ -89,7 +89,7 @@ def _near(name: str, lines: list[bytes], at: int) -> set[str]:
         sequence = canonical.decode(lines[at])["sequence"]
         places |= {_line("records.jsonl", at), rf"\(block {_block_of(sequence)}\)"}
     if name == "checkpoints.jsonl":
-        places |= {rf"checkpoint of size {_size(lines[at])}\b", "the last of checkpoints.jsonl"}
+        places |= {rf"checkpoint of size {_size(lines[at])}\b"}
         places |= {"manifest.json"} if at == len(lines) - 1 else set()
     return places
 

@@ -44,7 +44,7 @@ class Attack:
         return self.name
 
 
-def _line(name: str, number: int, *others: str) -> str:
+def _line(name: str, number: int | str, *others: str) -> str:
     return "|".join([rf"{name.replace('.', '[.]')} line {number}\b", *others])
 
 
@@ -291,7 +291,9 @@ ATTACKS = [
         MadeLedger(signers={3: (KEY, NEXT_KEY, THIRD_KEY)}).write,
         LAST,
     ),
-    Attack("move a witness's time", cosigned_later, _line("checkpoints.jsonl", 1), ALL_WITNESSES),
+    Attack(
+        "move a witness's time", cosigned_later, _line("checkpoints.jsonl", "[12]"), ALL_WITNESSES
+    ),
     Attack(
         "miss the quorum",
         MadeLedger(witnesses=WITNESSES[:1]).write,

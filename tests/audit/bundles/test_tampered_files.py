@@ -18,7 +18,7 @@ pytestmark = pytest.mark.requirement("URS-AUD-026")
     ("edit", "found"),
     [
         (lambda lines: lines.pop(), "tree_size is not where blocks, checkpoints end"),
-        (lambda lines: lines.clear(), "last of checkpoints.jsonl"),
+        (lambda lines: lines.clear(), r"checkpoints\.jsonl line 1: not canonical"),
         (lambda lines: lines.reverse(), "tree_size is not where|is not about block"),
         (lambda lines: lines.append(b'"no note"'), "not a signed checkpoint"),
         (lambda lines: lines.insert(0, b"1"), "line 1: not a signed checkpoint"),
