@@ -15,7 +15,8 @@ from audit import canonical, merkle
 
 MAX_PAYLOAD_BYTES = 32_768
 GENESIS = "0" * 64  # ``previous`` of block 0
-FORK_KIND = "audit.ledger.forked"  # kind of the record that opens an epoch after the first
+FORK_KIND = "audit.ledger.forked"  # kind of the one record that opens an epoch after the first
+_FORK_MARK = f'"kind":"{FORK_KIND}"'.encode()
 _INTEGERS = {"v", "epoch", "timeline", "number", "first_sequence", "count", "tree_size"}
 
 
@@ -100,6 +101,20 @@ class Header:
     def place(self) -> str:
         return f"block {self.number}"
 
+    @property
+    def log(self) -> str:
+        """The first line of this block's checkpoints: each epoch is a log of its own."""
+        return log_of(self.origin, self.epoch)
+
+    def opens_epoch(self, after: "Header | None") -> bool:
+        """True where this block, which follows ``after``, is the first of an epoch above 0."""
+        return after is not None and self.epoch == after.epoch + 1
+
+
+def log_of(origin: str, epoch: int) -> str:
+    """The name of an epoch as a log: the ledger's own in epoch 0."""
+    return f"{origin}/epoch/{epoch}" if epoch else origin
+
 
 READERS: dict[int, Callable[[bytes], Header]] = {1: Header.decode}  # by format version, for ever
 
@@ -146,6 +161,8 @@ def first_flaw_in_records(
     payloads: Sequence[bytes | None],
     entries: Sequence[Entry],
     sealed_leaves: bytes | None = None,
+    *,
+    opens_epoch: bool = False,
 ) -> Finding | None:
     """Check the records of a block against its header, naming the exact record where it can.
 
@@ -160,6 +177,7 @@ def first_flaw_in_records(
         or _flaw_of_count(header, payloads, entries)
         or _flaw_of_entries(header, payloads, entries)
         or _flaw_of_digests(header, payloads, entries)
+        or _flaw_of_forks(header, payloads, opens_epoch)
     )
 
 
@@ -230,7 +248,7 @@ def _broken_links(header: Header, after: Header) -> Iterable[str]:
     if header.epoch not in (after.epoch, after.epoch + 1):
         yield f"epoch {header.epoch} after epoch {after.epoch}"
     if header.epoch != after.epoch:
-        return  # a new epoch may count on in another cluster; its first record says why
+        return  # a new epoch may count on in another cluster; its fork record says why
     if header.transaction_from != after.transaction_below:
         yield f"its transactions do not touch those of block {after.number}"
     if (header.system_identifier, header.timeline) != (after.system_identifier, after.timeline):
@@ -301,6 +319,20 @@ def _flaw_of_digests(
     if len(shown) == len(payloads) and records_digest(shown) != header.records_digest:
         return Finding(place, "records_digest does not fit the payloads")
     return None
+
+
+def _flaw_of_forks(header: Header, payloads: Sequence[bytes], opens_epoch: bool) -> Finding | None:
+    forks = [position for position, payload in enumerate(payloads) if is_fork(payload)]
+    if opens_epoch and not forks:
+        return Finding(header.place, f"opens epoch {header.epoch}, but holds no fork record")
+    for position in forks[1:] if opens_epoch else forks:
+        return Finding(_record(header, position), "is a fork record, but opens no epoch")
+    return None
+
+
+def is_fork(payload: bytes) -> bool:
+    """True for the record that opens an epoch."""
+    return _FORK_MARK in payload and canonical.decode(payload)["kind"] == FORK_KIND
 
 
 def _record(header: Header, position: int) -> str:

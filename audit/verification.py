@@ -147,7 +147,10 @@ class Walk:
             reason = str(error).split("\n")[0]
             return chain.Finding(header.place, f"the database cannot read its records: {reason}")
         sealed = bytes(block.leaves)
-        if finding := chain.first_flaw_in_records(header, payloads, entries, sealed):
+        opens = header.opens_epoch(self.header)
+        if finding := chain.first_flaw_in_records(
+            header, payloads, entries, sealed, opens_epoch=opens
+        ):
             return finding
         for payload, entry in zip(payloads, entries, strict=True):
             self.gaps.meet(payload, entry)
@@ -184,10 +187,11 @@ class Walk:
         log = log_origin(header.origin, header.epoch)
         for head in self.expected.pop((log, header.tree_size), ()):
             self.compared += 1
-            agrees = (head.root, head.block_hash) == (self.tree.root, header.hash)
+            signed = (head.origin, head.root, head.block_number, head.block_hash)
+            agrees = signed == (header.log, self.tree.root, header.number, header.hash)
             if not agrees and not is_told(header.tree_size, header.epoch, self.losses):
                 return chain.Finding(
-                    header.place, "root or hash is not what a signed checkpoint of it says"
+                    header.place, "log, root or hash is not what a signed checkpoint of it says"
                 )
         return None
 
