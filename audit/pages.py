@@ -88,6 +88,7 @@ class TrailPage:
     chips: Sequence[Chip] = ()
     clear_href: str = ""
     export: SigningDialog | None = None  # for people who may export
+    outside: Any = None  # how the evidence outside stands: audit.outside.standing.Standing
     notice: str = ""  # while the index is far behind
     as_of_href: str = ""  # the state of the subject asked for, at any moment
     scope: Sequence[str] = ()  # the streams that the person is limited to

@@ -94,6 +94,8 @@ class Sealer:
         others: Sequence[differences.SeenElsewhere] = (),
     ) -> None:
         self.key, self.origin, self.outside, self.others = key, origin, outside, others
+        self.next_key: Any = None  # signs the next checkpoint too, and alone after it
+        self.second_key: Any = None  # of another kind (ML-DSA-44), beside the key in force
         self.place = differences.Place(origin, *cluster())
         self.last = Block.objects.order_by("-number").first()
         self.header = chain.Header.decode(self.last.header.encode()) if self.last else None
@@ -192,6 +194,7 @@ class Sealer:
         full = tree.append(leaves)
         header = self._next_header(rows, tree, start, below, opens_epoch)
         with transaction.atomic():
+            self._check_last()
             _insert_block(header, leaves)
             Tile.objects.bulk_create(
                 Tile(level=level, position=position, hashes=hashes)
@@ -200,6 +203,17 @@ class Sealer:
             with connection.cursor() as cursor:
                 cursor.execute("NOTIFY ledger_sealed")
         self.tree, self.header = tree, header
+
+    def _check_last(self) -> None:
+        """Refuse to build on a block that is not there any more: the tail was cut meanwhile."""
+        if self.header is None:
+            return
+        stored = Block.objects.filter(pk=self.header.number).values_list("hash", flat=True)
+        if [bytes(found).hex() for found in stored] != [self.header.hash]:
+            raise SealingRefused(
+                f"block {self.header.number}, sealed by this process, is not in the database any "
+                "more: run manage.py verify_ledger"
+            )
 
     def _next_header(
         self, rows: list[Row], tree: Any, start: int, below: int, opens_epoch: bool
@@ -240,11 +254,23 @@ class Sealer:
             block_number=self.header.number,
             block_hash=self.header.hash,
         )
-        note = checkpoint.sign(head, name=self.origin, key=self.key)
+        note = self._signed(head, at=int(self.header.sealed_at.timestamp()))
         self.outside.keep(note)
         Checkpoint.objects.create(tree_size=self.tree.size, note=note)
         self.checkpointed = self.tree.size
+        self.key, self.next_key = self.next_key or self.key, None
         return True
+
+    def _signed(self, head: checkpoint.Checkpoint, *, at: int) -> str:
+        """Sign with each key that is in force for this checkpoint; the same text gives the same."""
+        note = checkpoint.sign(head, name=self.origin, key=self.key)
+        if self.next_key is not None:
+            line = checkpoint.signature_line(head.body, name=self.origin, key=self.next_key)
+            note = checkpoint.add_line(note, line)
+        if self.second_key is not None:
+            line = checkpoint.cosign(head.body, name=self.origin, key=self.second_key, at=at)
+            note = checkpoint.add_line(note, line)
+        return note
 
     # ------------------------------------------------------------------ watch
     def watch_clock(self) -> None:

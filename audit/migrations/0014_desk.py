@@ -141,7 +141,7 @@ def person(related_name="+", **options):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0011_epochs")]
+    dependencies = [("audit", "0010_evidence_outside")]
 
     operations = [
         migrations.RunSQL(FUNCTIONS + TABLES),

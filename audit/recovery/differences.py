@@ -13,7 +13,8 @@ from audit.chain import Header
 class SeenElsewhere(Protocol):
     """A place outside the database that remembers how large the ledger was."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def seen_elsewhere(self) -> tuple[int, bytes] | None:
         """Return (size, root) of the largest tree seen in this epoch; None when none was."""

@@ -92,9 +92,19 @@ def seal(source: IO[bytes], path: Path, recipient: Any) -> FileFacts:
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(path)
+        _sync(path.parent)
     finally:
         scratch.unlink(missing_ok=True)
     return FileFacts(target.digest.hexdigest(), target.size)
+
+
+def _sync(folder: Path) -> None:
+    """Flush a folder's names to disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def unseal(path: Path, target: IO[bytes], identity: Any) -> None:

@@ -16,7 +16,10 @@ from tests.audit.people import enter
 from tests.audit.sealing import ORIGIN
 from tests.faults.test_restore import Past, acting_for_recovery, append, grow, open_by_two
 from twin_core.config import errors as answers
+from twin_core.config.environment import database_settings
+from twin_core.config.processes import sign_in_as
 from twin_core.web import errors as pages
+from twin_core.web import health_pages
 
 pytestmark = pytest.mark.requirement("URS-AUD-041")
 
@@ -185,6 +188,26 @@ def test_page_and_interface_say_that_the_ledger_is_closed(closed):
     assert b"The ledger is closed" in page.content
     assert b"5 are missing" in page.content
     assert b"ledger_closed" in told.content
+
+
+@pytest.mark.requirement("URS-AUD-040")
+def test_the_page_of_health_shows_a_closed_ledger_first_of_all(closed):
+    tile = health_pages.sealer(timezone.now())
+    assert (tile.state, tile.value) == ("failed", "ledger closed")
+    assert "5 are missing" in tile.words
+
+
+def test_the_command_signs_in_as_the_administrator_for_the_recovery_role():
+    admin = "postgresql://postgres@/postgres?host=/run/twin"
+    given = {
+        "TWIN_DATABASE_ADMIN_URL": admin,
+        "TWIN_DATABASE_URL": "postgresql://twin_application:pw@/twin?host=/run/twin",
+    }
+    sign_in_as("open_epoch", given)
+    settings = database_settings("TWIN_DATABASE_URL", given["TWIN_DATABASE_URL"])
+    found = [settings[name] for name in ("USER", "NAME", "HOST")]
+    assert found == ["postgres", "twin", "/run/twin"]
+    assert settings["OPTIONS"] == {"options": "-c role=twin_recovery"}
 
 
 @pytest.mark.requirement("URS-AUD-040")

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 PARTS = ("ledger",)
@@ -20,7 +21,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table into this page")
     options = parser.parse_args()
     if options.quick:
-        options.rounds, options.acts = 1, 240
+        options.rounds, options.acts, options.records = 1, 240, 2_000
     sys.exit(run(options))
 
 
@@ -33,12 +34,16 @@ def run(options: argparse.Namespace) -> int:
     import django
 
     django.setup()
-    from tests.benchmarks import rounds, writing
+    from tests.benchmarks import reading, rounds, writing
     from tests.benchmarks.site import Site
 
-    with services.running():
+    with services.running(), tempfile.TemporaryDirectory(prefix="twin-bench-") as place:
         site = Site(services)
         rows = writing.rows(site, acts=options.acts, rounds=options.rounds, only=options.only)
+        if not options.only:
+            rows += reading.rows(
+                site, records=options.records, rounds=options.rounds, place=Path(place)
+            )
     table = rounds.as_table(rows)
     sys.stdout.write(table)
     if options.write:

@@ -18,7 +18,7 @@ from audit.recovery import archive, sealed_files, wal
 from models_registry.testing import ARTEFACT, drafted
 from tests.faults.small_site import SmallSite, new_place
 from twin_core.supervisor import database
-from twin_core.supervisor.backup import base
+from twin_core.supervisor.backup import base_backup
 from twin_core.supervisor.backup.archive import receiving
 from twin_core.supervisor.backup.references import dangling
 from twin_core.supervisor.backup.restoring import Opening, restore
@@ -49,10 +49,10 @@ def site(django_db_blocker):
         store.make()
         archiver = made.archiver(store, sealed_files.recipient_of(recipient))
         stack.enter_context(receiving(archiver))
-        whole = base.back_up(
+        whole = base_backup.back_up(
             store, admin_url=url, twin="twin", data=made.folder.path, recipient=recipient
         )
-        base.escrow_keys(made.folder.path, keys, recipient)
+        base_backup.escrow_keys(made.folder.path, keys, recipient)
         trust = Trust(made.folder.keys / "ledger.pub", made.outside.all(), made.origin, "mlflow")
         yield SimpleNamespace(
             made=made,
@@ -225,7 +225,7 @@ def secrets_of(site: SmallSite) -> set[str]:
 @pytest.mark.requirement("URS-AUD-045")
 def test_keys_are_never_escrowed_over_others_nor_inside_the_backup(site):
     with pytest.raises(sealed_files.BackupBad, match="never written over"):
-        base.escrow_keys(site.made.folder.path, site.opening.keys, site.recipient)
+        base_backup.escrow_keys(site.made.folder.path, site.opening.keys, site.recipient)
     identity = sealed_files.identity_in(site.opening.identity)
     with sealed_files.unsealed(site.base / FILES, identity) as source:
         assert CANARY.encode() not in source.read()
@@ -335,7 +335,7 @@ def test_an_identity_file_without_identity_is_refused(tmp_path):
 @pytest.mark.requirement("URS-AUD-045")
 def test_a_copy_that_breaks_off_is_no_backup(site, monkeypatch):
     with pytest.raises((sealed_files.BackupBad, psycopg.Error)):
-        base.back_up(
+        base_backup.back_up(
             Store(site.place / "broken"),
             admin_url=site.url.replace("postgres@", "twin_auditor:x@"),
             twin="twin",

@@ -18,7 +18,7 @@ from audit.recovery import epochs, sealed_files, standing
 from audit.sealer import LedgerClosed
 from tests.audit.people import enter
 from tests.faults.small_site import SmallSite, new_place
-from twin_core.supervisor.backup import base
+from twin_core.supervisor.backup import base_backup
 from twin_core.supervisor.backup.archive import receiving
 from twin_core.supervisor.backup.restoring import Opening, restore
 from twin_core.supervisor.backup.store import Store
@@ -88,8 +88,10 @@ def drill(place: Path) -> tuple[int, int, float]:
         with site.acting("twin_application"):
             api.append_alone(stream="load", kind="test.l.n")
         site.seal()
-        base.back_up(store, admin_url=url, twin="twin", data=site.folder.path, recipient=recipient)
-        base.escrow_keys(site.folder.path, escrow, recipient)
+        base_backup.back_up(
+            store, admin_url=url, twin="twin", data=site.folder.path, recipient=recipient
+        )
+        base_backup.escrow_keys(site.folder.path, escrow, recipient)
         archiver = site.archiver(store, sealed_files.recipient_of(recipient))
         with receiving(archiver):
             archived, outside, beyond = work_on(site, archiver)

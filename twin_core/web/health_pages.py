@@ -45,6 +45,7 @@ def tiles(report: status.Report) -> Iterator[HealthTile]:
     now = timezone.now()
     yield sealer(now)
     yield checkpoint(now)
+    yield outside()
     yield worker(now)
     yield from connectors(now)
     yield gate(report)
@@ -87,6 +88,21 @@ def checkpoint(now: datetime) -> HealthTile:
         if late
         else "Signed each second in which records come; kept outside the database too.",
         facts=[("Ledger head", f"No. {head.sequence}")],
+    )
+
+
+def outside() -> HealthTile:
+    """Return how the evidence outside stands: witnesses, stores, time authority."""
+    found = audit.outside_standing()
+    words = "Checkpoints are confirmed by witnesses outside this installation."
+    if not found.quorum:
+        words = "No witness is configured: who owns this machine could rewrite its past."
+    return HealthTile(
+        name="Evidence outside",
+        state=found.state,
+        value=f"{found.met} of {found.quorum} witnesses" if found.quorum else "not configured",
+        words=" ".join(sentence(trouble) for trouble in found.troubles) or words,
+        facts=found.facts(),
     )
 
 

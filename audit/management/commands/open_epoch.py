@@ -11,7 +11,7 @@ from django.db import connection
 
 from audit import canonical, signatures
 from audit.models import User
-from audit.outside import Outside
+from audit.outside import Outside, fencing
 from audit.proofs import SigningProof
 from audit.recovery import elsewhere, epochs
 from audit.refusals import Refused
@@ -46,7 +46,11 @@ class Command(BaseCommand):
         path = options["backup"] or settings.DATA_DIR / "restored.json"
         backup = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
         try:
-            shown = epochs.situation(settings.LEDGER_ORIGIN, Outside(settings.CHECKPOINT_DIR))
+            shown = epochs.situation(
+                settings.LEDGER_ORIGIN,
+                Outside(settings.CHECKPOINT_DIR),
+                fencing.watchers(settings.LEDGER_ORIGIN),
+            )
             self.show(shown, backup)
             if not options["show"]:
                 check_role()

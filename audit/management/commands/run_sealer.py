@@ -10,8 +10,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 
 from audit import keys, sealer
-from audit.outside import Outside
+from audit.outside import Outside, fencing, sealing
+from audit.outside.sealing import Beside, KeyTurner
 from audit.recovery import archive
+from audit.retention import partitions
+from audit.retention.space import SpaceWatch
 
 log = structlog.get_logger("sealer")
 MINUTE, HOUR = 60.0, 3600.0  # seconds
@@ -50,28 +53,47 @@ class Command(BaseCommand):
 
     def run(self) -> None:
         sealer.acquire()
+        place, outside = sealing.key_place(), Outside(settings.CHECKPOINT_DIR)
+        sealing.settle_key(place)
         work = sealer.Sealer(
             key=keys.signing_key(settings.LEDGER_KEY_FILE),
             origin=settings.LEDGER_ORIGIN,
-            outside=Outside(settings.CHECKPOINT_DIR),
+            outside=outside,
+            others=fencing.watchers(settings.LEDGER_ORIGIN),
         )
+        work.second_key = sealing.second_key()
+        while work.found and not self.stopped:  # closed: nothing of it is published either
+            work.seal()
+            time.sleep(settings.SEAL_INTERVAL)
         self.stdout.write(f"sealing {settings.LEDGER_ORIGIN} from {work.tree.size} records")
+        with sealing.evidence_outside(outside) as beside:
+            self.seal(work, sealing.KeyTurner(place, work), beside)
+
+    def seal(self, work: sealer.Sealer, turner: KeyTurner, beside: Beside) -> None:
+        """Seal until stopped; raises LedgerClosed when a witness knows another history."""
         second = minute = hour = time.monotonic()
+        space = SpaceWatch(settings.DATA_DIR)
         archived = archive.Watch(settings.BACKUP_DIR) if settings.BACKUP_DIR else None
         while not self.stopped:
+            if beside.refusal:
+                raise sealer.LedgerClosed(beside.refusal)
             now = time.monotonic()
             sealed = work.seal()
             if now >= second:
-                work.publish()
+                turner.before_checkpoint()
+                if work.publish():
+                    beside.wake()
+                turner.after_checkpoint()
                 work.watch_clock()
                 work.watch_lag()
                 second = now + 1
-            if archived is not None and now >= minute:
-                for flaw in archived.look():
+            if now >= minute:
+                space.look()
+                for flaw in archived.look() if archived is not None else ():
                     log.error("the archive of the log falls short", why=flaw)
                 minute = now + MINUTE
             if now >= hour:
-                sealer.make_partitions()
+                partitions.keep_ahead()
                 hour = now + HOUR
             if sealed < sealer.MOST:  # few blocks with many records, not one for each record
                 time.sleep(max(0.0, now + settings.SEAL_INTERVAL - time.monotonic()))

@@ -8,10 +8,10 @@ import { sha512 } from "./sha512.js";
 import { verifyEd25519 } from "./ed25519.js";
 import { readZip } from "./zip.js";
 import { Session, serveAsWorker } from "./session.js";
-import { VERDICTS, bytesInWords, checksOf, grouped, limitsOf, meaningOf, reportText, timeOf } from "./report.js";
+import { VERDICTS, bytesInWords, checksOf, grouped, lastName, limitsOf, meaningOf, reportText, timeOf } from "./report.js";
 import { verifyBundle } from "./verify.js";
 
 globalThis.bundleVerifier = {
-  GrowingTree, VERDICTS, Session, bytesInWords, canonicalText, checksOf, fromHex, grouped, hex, inflated, limitsOf, meaningOf, parseCanonical,
+  GrowingTree, VERDICTS, Session, bytesInWords, canonicalText, checksOf, fromHex, grouped, hex, inflated, lastName, limitsOf, meaningOf, parseCanonical,
   readZip, reportText, rootOfProof, serveAsWorker, sha256, sha512, timeOf, utf8, verifyBundle, verifyEd25519,
 };

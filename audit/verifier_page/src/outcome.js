@@ -1,7 +1,7 @@
 // The outcome of a check on the page: verdict, counts, keys, remarks.
 import { make, markOf, table } from "./dom.js";
 
-const { VERDICTS, checksOf, grouped, limitsOf, meaningOf, timeOf } = bundleVerifier;
+const { VERDICTS, checksOf, grouped, lastName, limitsOf, meaningOf, timeOf } = bundleVerifier;
 const TITLES = { sound: "Sound, origin proved", consistent: "Consistent, origin not proved", flaw: "Flaw found" };
 
 function verdictPanel(result) {
@@ -35,7 +35,7 @@ function ledgerPanel(result, about) {
     ["Ledger", manifest.origin], ["Bundle", `${about.name}, ${manifest.scope}`], ["Filters", filters.join("; ")],
     ["Made", `${manifest.created_at.slice(0, 19)}Z by ${manifest.software}`], ["Checked", about.at],
     ["Sealed", ledger && `${ledger.from.slice(0, 19)}Z to ${ledger.to.slice(0, 19)}Z`],
-    ["Last checkpoint", last && `${grouped(last.size)} records, block ${grouped(last.number)}`],
+    [lastName(result), last && `${grouped(last.size)} records, block ${grouped(last.number)}`],
     ["Its root", last && last.root, true], ["Its block", last && last.hash, true],
     ["Quorum", result.quorum === null ? null : `${result.quorum} asked, ${last ? last.cosigned.length : 0} witnesses on the last checkpoint`],
     ["Key turned", ledger && ledger.turns.map((turn) => `at block ${turn.number}: ${turn.from.join(", ")} to ${turn.to.join(", ")}`).join("; ")],
@@ -44,8 +44,8 @@ function ledgerPanel(result, about) {
 }
 
 function keyEntry(each, role) {
-  const seen = role === "witness" ? `cosigned ${grouped(each.count)} checkpoints, last at ${timeOf(each.time)}`
-    : `signed ${grouped(each.count)} checkpoints, blocks ${grouped(each.first)} to ${grouped(each.last)}`;
+  const seen = role === "witness" ? `checkpoints cosigned: ${grouped(each.count)}, last at ${timeOf(each.time)}`
+    : `checkpoints signed: ${grouped(each.count)}, blocks ${grouped(each.first)} to ${grouped(each.last)}`;
   const tag = each.trusted ? make("span", { class: "tag good", text: "trusted" }) : make("span", { class: "tag open", text: "claimed only" });
   return make("div", { class: "key" }, make("p", {}, make("strong", { text: each.label }), " ", tag),
     make("p", { class: "quiet", text: `${role === "witness" ? "Witness" : "Ledger key"}; ${seen}` }),

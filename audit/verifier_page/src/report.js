@@ -43,21 +43,22 @@ export function timeOf(seconds) {
 
 /** Return [what, how many, remark] for each kind of check that was made. */
 export function checksOf(result) {
-  const { counts, ledger, manifest } = result;
+  const { counts, ledger, manifest, finished } = result;
   if (!manifest) return [];
   const complete = manifest.scope === "complete";
+  const whole = (remark) => (finished ? remark : "up to the flaw");
   const rows = [
     ["Files against the manifest", counts.files, bytesInWords(counts.bytes)],
-    ["Records: canonical, leaf as indexed", counts.records, complete ? "all" : "the selected ones"],
-    ["Index lines: sequence, order, range", counts.index, complete ? "all" : "of their blocks"],
-    ["Block headers: chain, counts, times", counts.blocks, ledger && ledger.epochs > 1 ? `${ledger.epochs} epochs` : ""],
-    complete ? ["Tree roots computed from the leaves", counts.roots, "one for each block"]
-      : ["Inclusion proofs to the last root", counts.proofs, "one for each record"],
-    ["Checkpoints: statement, signatures", ledger ? ledger.checkpoints : 0, ""],
+    ["Records: canonical, leaf as indexed", counts.records, whole(complete ? "all" : "the selected ones")],
+    ["Index lines: sequence, order, range", counts.index, whole(complete ? "all" : "of their blocks")],
+    ["Block headers: chain, counts, times", counts.blocks, whole(ledger && ledger.epochs > 1 ? `all, ${ledger.epochs} epochs` : "all")],
+    complete ? ["Tree roots computed from the leaves", counts.roots, whole("one for each block")]
+      : ["Inclusion proofs to the last root", counts.proofs, whole("one for each record")],
+    ["Checkpoints: statement, signatures", ledger ? ledger.checkpoints : 0, whole("all")],
   ];
-  if (counts.blobs) rows.push(["Blobs: digest of their name", counts.blobs, "every cited one is there"]);
+  if (counts.blobs) rows.push(["Blobs: digest of their name", counts.blobs, whole("every cited one is there")]);
   if (counts.tokens) rows.push(["Time-stamp tokens: digest alone", counts.tokens, "not evaluated here"]);
-  if (result.trustCheckpoints) rows.push(["Trusted checkpoints found in the chain", result.trustCheckpoints, ""]);
+  if (finished && result.trustCheckpoints) rows.push(["Trusted checkpoints found in the chain", result.trustCheckpoints, "all"]);
   return rows;
 }
 
@@ -74,12 +75,17 @@ export function limitsOf(result) {
 
 function keyLines(result) {
   const of = (each) => `  ${each.label}${each.trusted ? " (trusted)" : ""}\n    SHA-256 of the key ${each.fingerprint}`;
-  const lines = result.keys.map((each) => `${of(each)}\n    signed ${each.count} checkpoints, blocks ${each.first} to ${each.last}`);
-  const seen = result.witnesses.map((each) => `${of(each)}\n    cosigned ${each.count}, last at ${timeOf(each.time)}`);
+  const lines = result.keys.map((each) => `${of(each)}\n    checkpoints signed: ${each.count}, blocks ${each.first} to ${each.last}`);
+  const seen = result.witnesses.map((each) => `${of(each)}\n    checkpoints cosigned: ${each.count}, last at ${timeOf(each.time)}`);
   return [
     ...(lines.length ? ["Keys of the ledger:", ...lines] : []),
     ...(seen.length ? ["Witnesses:", ...seen] : []),
   ];
+}
+
+/** Return what to call the last checkpoint that passed: it is not the bundle's last if a flaw came first. */
+export function lastName(result) {
+  return result.finished ? "Last checkpoint" : "Last good checkpoint";
 }
 
 function ledgerLines(result) {
@@ -90,7 +96,7 @@ function ledgerLines(result) {
   if (!ledger) return lines;
   const { last, turns } = ledger;
   lines.push(`Sealed: ${ledger.from} to ${ledger.to}`);
-  lines.push(`Last checkpoint: ${last.size} records, block ${last.number}`, `  root ${last.root}`, `  block hash ${last.hash}`);
+  lines.push(`${lastName(result)}: ${last.size} records, block ${last.number}`, `  root ${last.root}`, `  block hash ${last.hash}`);
   if (result.quorum !== null) lines.push(`Quorum asked: ${result.quorum}; witnesses on the last checkpoint: ${last.cosigned.length}`);
   turns.forEach((turn) => lines.push(`Key turned at block ${turn.number}: ${turn.from.join(", ")} -> ${turn.to.join(", ")}`));
   return lines;
@@ -102,7 +108,7 @@ export function reportText(result, about) {
   if (result.more) flaws.push(`and ${result.more} more`);
   const lines = [
     VERDICTS[result.verdict], meaningOf(result), ...flaws, "", ...ledgerLines(result), ...keyLines(result),
-    "Checked:", ...checksOf(result).map(([what, count, remark]) => `  ${count} ${what}${remark ? ` (${remark})` : ""}`),
+    "Checked:", ...checksOf(result).map(([what, count, remark]) => `  ${what}: ${count}${remark ? ` (${remark})` : ""}`),
     ...result.notices.map((notice) => `Remark: ${notice}`), ...limitsOf(result).map((limit) => `Remark: ${limit}`),
   ];
   if (about) lines.push("", `Checked at ${about.at}: ${about.name}`, `Verifier page SHA-256 ${about.page}`, about.agent);

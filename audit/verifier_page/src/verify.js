@@ -152,7 +152,7 @@ function resultOf(findings, { manifest, vouchers, walk, usedSubtle, started }) {
     : walk.follower.turns.trusted.has(key.label));
   return {
     verdict: verdictOf(findings, trust), flaws: flaws.slice(0, MOST_FLAWS), more: Math.max(0, flaws.length - MOST_FLAWS),
-    notices, counts, usedSubtle, trustGiven: trust !== null, quorum: trust ? trust.quorum : null,
+    notices, counts, usedSubtle, finished: Boolean(walk && walk.finished), trustGiven: trust !== null, quorum: trust ? trust.quorum : null,
     trustCheckpoints: trust ? trust.checkpoints.length : 0, seconds: (Date.now() - started) / 1000,
     manifest: manifest && { ...manifest, files: Object.keys(manifest.files).length },
     ledger: ledgerFacts(walk), ...keyFacts(walk, trusted),

@@ -93,6 +93,7 @@ export class Walk {
     this.headers = { first: null, last: null };
     this.indexed = null; // the next index line, read ahead
     this.proof = null; // the next proof, read ahead
+    this.finished = false; // whether nothing stopped the walk
   }
 
   async run() {
@@ -114,6 +115,7 @@ export class Walk {
     if (selection && this.goal.body !== this.follower.last.body) {
       throw new Flaw("checkpoints.jsonl", "changed while it was read");
     }
+    this.finished = true;
   }
 
   async walkBlocks(selection) {

@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,17 +68,21 @@ def contents_of(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def opened_page(script_before: str = "") -> Iterator[Any]:
-    """Open the page from its file; ``script_before`` runs before the page's own scripts."""
+def opened_browser() -> Iterator[Callable[..., Any]]:
+    """Give a function that opens the page from its file, after a script of the test's own."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium.find(), args=ARGUMENTS)
-        page = browser.new_page()
-        if script_before:
-            page.add_init_script(script_before)
-        page.goto(PAGE.as_uri())
-        yield page
+
+        def open_page(script_before: str = "") -> Any:
+            page = browser.new_context().new_page()
+            if script_before:
+                page.add_init_script(script_before)
+            page.goto(PAGE.as_uri())
+            return page
+
+        yield open_page
         browser.close()
 
 
@@ -90,8 +94,8 @@ def check_in(page: Any, folders: list[Path], trust: dict[Path, Path] | None = No
 
 def run(folders: list[Path], trust: dict[Path, Path] | None = None) -> Answers:
     """Return folder -> (no flaw was found, the page's report); one Chromium for all."""
-    with opened_page() as page:
-        return check_in(page, folders, trust)
+    with opened_browser() as open_page:
+        return check_in(open_page(), folders, trust)
 
 
 def node() -> str | None:

@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,8 +162,19 @@ def batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
 
 
 @pytest.fixture(scope="module")
-def answers(batch: Batch) -> js_verifier.Answers:
-    return js_verifier.run(batch.all, batch.given)
+def open_page() -> Iterator[Callable[..., Any]]:
+    with js_verifier.opened_browser() as opener:
+        yield opener
+
+
+@pytest.fixture(scope="module")
+def page(open_page: Callable[..., Any]) -> Any:
+    return open_page()
+
+
+@pytest.fixture(scope="module")
+def answers(batch: Batch, page: Any) -> js_verifier.Answers:
+    return js_verifier.check_in(page, batch.all, batch.given)
 
 
 def test_every_vector_and_every_honest_bundle_is_sound(batch, answers):
@@ -174,10 +186,10 @@ def test_the_report_shows_keys_turns_witnesses_and_counts(batch, answers):
     text = answers[batch.sound[2]][1]
     assert f"{FIRST.name}+{FIRST.id.hex()} (trusted)" in text
     assert made.sha256(SECOND.public).hex() in text
-    assert "cosigned 1, last at 2026-02-02T02:40:00Z" in text
+    assert "checkpoints cosigned: 1, last at 2026-02-02T02:40:00Z" in text
     assert "Key turned at block 1" in text
     assert "Quorum asked: 3; witnesses on the last checkpoint: 3" in text
-    assert "  11 Records: canonical, leaf as indexed (all)" in text
+    assert "  Records: canonical, leaf as indexed: 11 (all)" in text
     assert "Remark: The time-stamp tokens were checked by digest alone" in text
 
 
@@ -198,7 +210,7 @@ def test_damage_is_placed_in_the_file_that_was_changed(batch, answers):
         )
 
 
-def test_a_flipped_bit_of_a_record_is_placed_at_its_line(tmp_path):
+def test_a_flipped_bit_of_a_record_is_placed_at_its_line(page, tmp_path):
     files, _ = SOUND["vector complete"]
     rows = files["records.jsonl"].split(b"\n")
     folders = []
@@ -206,43 +218,43 @@ def test_a_flipped_bit_of_a_record_is_placed_at_its_line(tmp_path):
         changed = [*rows[:at], rows[at].replace(b"connector", b"connectos", 1), *rows[at + 1 :]]
         bundle = {**files, "records.jsonl": b"\n".join(changed)}
         folders.append(made.write(bundle, tmp_path / str(at)))
-    found = js_verifier.run(folders)
+    found = js_verifier.check_in(page, folders)
     for at, folder in enumerate(folders):
         assert f"FLAW at records.jsonl, line {at + 1} (sequence {at}, block " in found[folder][1]
         assert "FLAW at records.jsonl: was changed" in found[folder][1]
 
 
-def test_files_missing_or_added_are_named(tmp_path):
+def test_files_missing_or_added_are_named(page, tmp_path):
     files, _ = SOUND["vector selection"]
     folders = {}
     for path in files:
         kept = {name: data for name, data in files.items() if name != path}
         folders[path] = made.write(kept, tmp_path / f"without {path.replace('/', ' ')}")
     folders["copies/more.csv"] = made.write({**files, "copies/more.csv": b"x"}, tmp_path / "more")
-    found = js_verifier.run(list(folders.values()))
+    found = js_verifier.check_in(page, list(folders.values()))
     for path, folder in folders.items():
         assert f"FLAW at {path}: " in found[folder][1]
 
 
 @pytest.mark.requirement("URS-AUD-086")
-def test_without_the_browsers_cryptography_the_answers_are_the_same(batch, answers):
+def test_without_the_browsers_cryptography_the_answers_are_the_same(batch, answers, open_page):
     some = [*batch.sound, *list(batch.flawed)[::5]]
-    with js_verifier.opened_page(WITHOUT_CRYPTO) as page:
-        assert (
-            page.evaluate("[typeof crypto.subtle, typeof DecompressionStream]") == ["undefined"] * 2
-        )
-        found = js_verifier.check_in(page, some, batch.given)
+    bare = open_page(WITHOUT_CRYPTO)
+    assert bare.evaluate("[typeof crypto.subtle, typeof DecompressionStream]") == ["undefined"] * 2
+    found = js_verifier.check_in(bare, some, batch.given)
     assert found == {folder: answers[folder] for folder in some}
 
 
 @pytest.mark.requirement("URS-AUD-086")
-@pytest.mark.parametrize(("script", "calls"), [(COUNTING, 2), (LYING, 1)])
-def test_the_browsers_digest_serves_large_files_if_it_agrees(batch, answers, script, calls):
+@pytest.mark.parametrize(("script", "calls"), [(COUNTING, 2), (LYING, 1)], ids=["good", "lying"])
+def test_the_browsers_digest_serves_large_files_if_it_agrees(
+    batch, answers, open_page, script, calls
+):
     """One call compares it with the page's own; one more digests the large blob."""
     folder = batch.sound[2]
-    with js_verifier.opened_page(script) as page:
-        found = js_verifier.check_in(page, [folder], batch.given)
-        assert page.evaluate("window.calls") == calls
+    opened = open_page(script)
+    found = js_verifier.check_in(opened, [folder], batch.given)
+    assert opened.evaluate("window.calls") == calls
     assert found == {folder: answers[folder]}
 
 
@@ -254,7 +266,7 @@ def test_node_gives_the_same_answers_from_the_modules(batch, answers):
     }
 
 
-def test_leaves_roots_and_inclusion_proofs_are_those_of_the_vectors():
+def test_leaves_roots_and_inclusion_proofs_are_those_of_the_vectors(page):
     hashes = json.loads((VECTORS / "hashes.json").read_text())
     work = """({ leaves, inclusion }) => {
       const v = bundleVerifier, tree = new v.GrowingTree(), bytes = leaves.map(v.fromHex);
@@ -263,7 +275,6 @@ def test_leaves_roots_and_inclusion_proofs_are_those_of_the_vectors():
         v.hex(v.rootOfProof(bytes[at], Number(at), leaves.length, proof.map(v.fromHex))));
       return { roots, proved: [...new Set(proved)] };
     }"""
-    with js_verifier.opened_page() as page:
-        found = page.evaluate(work, hashes)
+    found = page.evaluate(work, hashes)
     assert found["roots"] == hashes["roots"][1:]
     assert found["proved"] == [hashes["roots"][-1]]

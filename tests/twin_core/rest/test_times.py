@@ -5,11 +5,14 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.test import RequestFactory
 from drf_spectacular.generators import SchemaGenerator
 
+from audit.api import TimeUnsynchronised
 from audit.models import Role
 from tests.audit.people import enter
 from tests.twin_core.rest.test_rest import Caller, sign_in_of
+from twin_core.config import errors
 from twin_core.rest import parsers
 
 pytestmark = pytest.mark.requirement("URS-AUD-043")
@@ -66,7 +69,7 @@ def test_the_refusal_names_the_field(ledger_db):
     answer = Caller().post("/api/session/", {**sign_in_of(person), "Signed_At": THEIRS})
     assert answer.status_code == 422
     assert "Signed_At: times of acts and records are the system's own" in answer.json()["detail"]
-    assert "field" in answer.json()["what_to_do"] or answer.json()["what_to_do"]
+    assert answer.json()["what_to_do"].startswith("Leave out")
 
 
 def test_headers_of_time_change_nothing(ledger_db):
@@ -82,3 +85,10 @@ def test_headers_of_time_change_nothing(ledger_db):
 @pytest.mark.parametrize("content", [{}, [], {"reason": "at noon"}, {"process_time_h": "12"}, 7])
 def test_what_is_no_time_passes(content):
     assert list(parsers.times_in(content)) == []
+
+
+def test_time_in_doubt_is_answered_as_an_outage_with_its_code():
+    refusal = TimeUnsynchronised("the clocks of database and application differ by +5.0 s")
+    answer = errors.answer_to(refusal, RequestFactory().post("/api/recommendations/"))
+    assert (answer.status_code, answer.data["code"]) == (503, "time_unsynchronised")
+    assert "time server" in answer.data["what_to_do"]

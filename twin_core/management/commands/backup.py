@@ -11,7 +11,7 @@ from tqdm import tqdm
 from audit import api as audit
 from audit.recovery.sealed_files import BackupBad
 from twin_core.config.processes import ADMIN
-from twin_core.supervisor.backup import base
+from twin_core.supervisor.backup import base_backup
 from twin_core.supervisor.backup.store import Store
 
 
@@ -38,19 +38,19 @@ class Command(BaseCommand):
             made = self.back_up(options)
             if options["keys_to"]:
                 to = options["keys_recipient"] or options["recipient"]
-                base.escrow_keys(settings.DATA_DIR, options["keys_to"], to)
+                base_backup.escrow_keys(settings.DATA_DIR, options["keys_to"], to)
         except BackupBad as error:
             raise CommandError(str(error)) from error
         self.stdout.write(self.style.SUCCESS(f"{made.folder}: manifest SHA-256 {made.digest}"))
         if options["keys_to"]:
             self.stdout.write(f"keys in {options['keys_to']}: keep them away from the backup")
 
-    def back_up(self, options: dict[str, Any]) -> base.Made:
+    def back_up(self, options: dict[str, Any]) -> base_backup.Made:
         admin_url = os.environ[ADMIN]
         with tqdm(
-            total=base.cluster_size(admin_url), unit="B", unit_scale=True, disable=None
+            total=base_backup.cluster_size(admin_url), unit="B", unit_scale=True, disable=None
         ) as bar:
-            made = base.back_up(
+            made = base_backup.back_up(
                 Store(options["to"]),
                 admin_url=admin_url,
                 twin=settings.DATABASES["default"]["NAME"],

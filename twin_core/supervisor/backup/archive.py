@@ -21,7 +21,7 @@ from audit.recovery import sealed_files
 from audit.recovery.sealed_files import ENDING, BackupBad
 from audit.recovery.wal import NAME, PARTIAL, Archived
 from twin_core.supervisor import database
-from twin_core.supervisor.backup.base import ENVIRONMENT
+from twin_core.supervisor.backup.base_backup import ENVIRONMENT
 from twin_core.supervisor.backup.store import Store
 from twin_core.supervisor.postgres import installed_binaries
 from twin_core.supervisor.spawning import end

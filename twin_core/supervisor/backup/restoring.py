@@ -12,10 +12,11 @@ from typing import Any
 
 import psycopg
 
+from audit.api import timestamp
 from audit.recovery import archive, sealed_files, wal
 from audit.recovery.sealed_files import ENDING, BackupBad
 from twin_core.supervisor import services
-from twin_core.supervisor.backup.base import moment_of
+from twin_core.supervisor.backup.base_backup import moment_of
 from twin_core.supervisor.backup.store import CLUSTER, FILES, Store, unpack
 from twin_core.supervisor.folder import DataFolder, write_private
 from twin_core.supervisor.postgres import Postgres, escaped
@@ -89,7 +90,7 @@ def _facts(
         "backup": base.name,
         "manifest": (base / sealed_files.DIGEST).read_text(encoding="ascii").split()[0],
         "made_at": manifest["made_at"],
-        "complete_until": complete_until(store, manifest, missing).isoformat(),
+        "complete_until": timestamp(complete_until(store, manifest, missing)),
         "missing_segments": missing,
     }
 
