@@ -35,6 +35,8 @@ from audit.ledger import (
 )
 from audit.models import OpenSession, Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
+from audit.outcomes.deadline import answers_within
+from audit.outcomes.once import KeyConflict, OutcomeUnknown, done_under, once, until_known
 from audit.outside.standing import standing as outside_standing
 from audit.outside.timestamps import request as request_stamp
 from audit.proofs import USED_BEFORE
@@ -43,6 +45,8 @@ from audit.recovery.clock import TimeUnsynchronised, database_now
 from audit.refusals import NotEntitled, Refused
 from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
+from audit.retention.citation import Citation
+from audit.retention.operations import LooseCitation
 from audit.signature_lines import signature_lines
 from audit.signatures import (
     Meaning,
@@ -67,14 +71,18 @@ __all__ = [
     "USED_BEFORE",
     "Act",
     "Actor",
+    "Citation",
     "ClockTimestamp",
     "Grant",
     "Head",
     "IdentityRefused",
+    "KeyConflict",
+    "LooseCitation",
     "Meaning",
     "NotCanonical",
     "NotEntitled",
     "OpenSession",
+    "OutcomeUnknown",
     "Record",
     "RefuseChange",
     "Refused",
@@ -96,6 +104,7 @@ __all__ = [
     "act",
     "acting",
     "actor_of",
+    "answers_within",
     "append",
     "append_alone",
     "append_many",
@@ -108,6 +117,7 @@ __all__ = [
     "current_roles",
     "database_now",
     "decode",
+    "done_under",
     "encode",
     "enrol_code",
     "get_blob",
@@ -117,6 +127,7 @@ __all__ = [
     "is_intact",
     "next_code_at",
     "number",
+    "once",
     "os_user_actor",
     "outside_standing",
     "people_as_of",
@@ -146,6 +157,7 @@ __all__ = [
     "timestamp",
     "trail",
     "unsealed",
+    "until_known",
     "uuid7",
     "verify",
     "verify_against",

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from audit import bundles, canonical, chain, checkpoint, keys, ledger, merkle, tiles
 from audit.desk import scope
-from audit.models import Blob, Block, Record
+from audit.models import Blob, Block, DroppedRecord, Line, Record
 from audit.outside import evidence
 from audit.software import software
 
@@ -123,7 +123,8 @@ def _select(filters: Filters, seen: scope.Scope) -> Selection:
     if newest is None:
         raise ExportRefused("nothing is sealed yet: is the sealer running?")
     selection = Selection(checkpoint.parse(newest))
-    if filters or seen.is_limited:
+    is_part = filters or seen.is_limited
+    if is_part or DroppedRecord.objects.exists():  # with gaps only a selection can be shown
         last = Block.objects.get(pk=selection.head.block_number)
         inside = filters.query() & seen.query()
         rows = Record.objects.filter(inside, transaction__lt=last.transaction_below)
@@ -168,18 +169,18 @@ def _headers(head: checkpoint.Checkpoint) -> Iterator[chain.Header]:
         yield chain.Header.decode(block.header.encode())
 
 
-def _placed(selection: Selection) -> Iterator[tuple[Record, int, bytes]]:
+def _placed(selection: Selection) -> Iterator[tuple[Line, int, bytes]]:
     """Yield each record of the touched blocks with its sequence and the leaf that was sealed.
 
     The sealed leaf, not the stored one: where a record was altered, the verifier can name it.
     """
     for block in _blocks(selection.head):
         if selection.touches(block):
-            records, sealed = ledger.records_of(block), bytes(block.leaves)
+            records, sealed = ledger.lines_of(block), bytes(block.leaves)
             for place, record in enumerate(records):
                 leaf = sealed[place * 32 : place * 32 + 32]
                 is_whole = len(records) == block.count
-                yield record, block.first_sequence + place, leaf if is_whole else record.leaf
+                yield record, block.first_sequence + place, leaf if is_whole else bytes(record.leaf)
 
 
 def _entries(
@@ -191,7 +192,7 @@ def _entries(
             record.pk, bytes(leaf), record.recorded_at, sequence, record.transaction
         )
         progress(sequence + 1, selection.head.tree_size)
-        yield record.payload.encode() if is_chosen else None, entry
+        yield text_of(record) if is_chosen else None, entry
 
 
 def _proofs(selection: Selection) -> Iterator[tuple[int, Sequence[bytes]]]:
@@ -208,10 +209,17 @@ def _blobs(selection: Selection) -> Iterator[tuple[str, list[bytes]]]:
     seen: set[str] = set()
     for record, _, _ in _placed(selection):
         if selection.chosen is None or record.pk in selection.chosen:
-            for digest in canonical.decode(record.payload.encode())["blobs"]:
+            for digest in canonical.decode(text_of(record))["blobs"]:
                 if digest not in seen:
                     seen.add(digest)
                     yield digest, [bytes(Blob.objects.get(pk=digest).content)]
+
+
+def text_of(line: Line) -> bytes:
+    """Return a record's payload; raises ExportRefused for one that was dropped meanwhile."""
+    if line.payload is None:
+        raise ExportRefused(f"record {line.pk} was dropped meanwhile: export again")
+    return line.payload.encode()
 
 
 def _quoted(text: str) -> str:

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from audit import actors, canonical
 from audit.merkle import leaf_hash
-from audit.models import Blob, Block, Record
+from audit.models import Blob, Block, Line, Record
 from audit.recovery import clock
+from audit.retention.citation import RecordDropped, is_dropped
 
 FORMAT = 1
 INSERT = (
@@ -155,7 +156,9 @@ def is_intact(record: Record) -> bool:
 
 
 def content(record: Record) -> dict[str, Any]:
-    """Return the payload as an object."""
+    """Return the payload as an object; raises RecordDropped where its text was dropped."""
+    if is_dropped(record):
+        raise RecordDropped(f"record {record.pk} was dropped after its time: see {record.stream}")
     return canonical.decode(record.payload.encode())
 
 
@@ -189,8 +192,17 @@ def block_of(record: Record) -> Block | None:
     )
 
 
+def lines_of(block: Block) -> list[Line]:
+    """Return what is kept of each of a block's records, in sequence order."""
+    return list(
+        Line.objects.filter(
+            transaction__gte=block.transaction_from, transaction__lt=block.transaction_below
+        ).order_by("transaction", "id")
+    )
+
+
 def records_of(block: Block) -> list[Record]:
-    """Return a block's records in sequence order."""
+    """Return a block's records in sequence order, without those that were dropped."""
     return list(
         Record.objects.filter(
             transaction__gte=block.transaction_from, transaction__lt=block.transaction_below
@@ -203,7 +215,7 @@ def sequence_of(record: Record) -> int | None:
     block = block_of(record)
     if block is None:
         return None
-    before = Record.objects.filter(
+    before = Line.objects.filter(
         transaction__gte=block.transaction_from, transaction__lte=record.transaction
     ).exclude(transaction=record.transaction, id__gte=record.id)
     return block.first_sequence + before.count()

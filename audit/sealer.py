@@ -194,6 +194,7 @@ class Sealer:
         full = tree.append(leaves)
         header = self._next_header(rows, tree, start, below, opens_epoch)
         with transaction.atomic():
+            self._check_last()
             _insert_block(header, leaves)
             Tile.objects.bulk_create(
                 Tile(level=level, position=position, hashes=hashes)
@@ -202,6 +203,17 @@ class Sealer:
             with connection.cursor() as cursor:
                 cursor.execute("NOTIFY ledger_sealed")
         self.tree, self.header = tree, header
+
+    def _check_last(self) -> None:
+        """Refuse to build on a block that is not there any more: the tail was cut meanwhile."""
+        if self.header is None:
+            return
+        stored = Block.objects.filter(pk=self.header.number).values_list("hash", flat=True)
+        if [bytes(found).hex() for found in stored] != [self.header.hash]:
+            raise SealingRefused(
+                f"block {self.header.number}, sealed by this process, is not in the database any "
+                "more: run manage.py verify_ledger"
+            )
 
     def _next_header(
         self, rows: list[Row], tree: Any, start: int, below: int, opens_epoch: bool

@@ -28,7 +28,7 @@ ONE_LOOK = timedelta(minutes=1)
 FORMATS = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
 PLACES = """
 SELECT record.id, block.first_sequence + (
-    SELECT count(*) FROM audit_record before
+    SELECT count(*) FROM audit_line before
     WHERE before.transaction >= block.transaction_from
       AND (before.transaction, before.id) < (record.transaction, record.id))
 FROM audit_record record

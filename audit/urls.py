@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from audit import views
 from audit.desk.urls import urlpatterns as desk
 from audit.outside import tile_views
+from audit.retention import views as retention
 
 app_name = "audit"
 urlpatterns = [
@@ -13,6 +14,10 @@ urlpatterns = [
     path("ledger/tile/<str:level>/<path:path>", tile_views.tile, name="tile"),
     path("trail/", views.trail, name="trail"),
     path("trail/export/", views.export, name="export"),
+    path("archive/", retention.archive, name="archive"),
+    path("archive/holds/", retention.hold, name="hold"),
+    path("archive/holds/<uuid:pk>/release/", retention.release, name="release"),
+    path("archive/<str:month>/approve/", retention.approve_drop, name="approve_drop"),
     path("records/<uuid:pk>/", views.record, name="record"),
     path("records/<uuid:pk>/payload/", views.payload, name="payload"),
     re_path(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import InternalError, connection
 
 from audit import canonical, chain, checkpoint, merkle
 from audit.chain import FORK_KIND
@@ -19,11 +19,12 @@ from audit.outside.signed import Signed
 from audit.recovery.differences import is_told
 from audit.recovery.elsewhere import log_origin
 from audit.recovery.forks import loss_told, losses
+from audit.retention.gaps import Gaps
 
 FIND = (
-    "SELECT id, payload, leaf, transaction::text, recorded_at FROM audit_record "
+    "SELECT id, payload, leaf, transaction::text, recorded_at FROM audit_line "
     "WHERE transaction >= %s::text::xid8 AND transaction < %s::text::xid8 "
-    "ORDER BY audit_record.transaction, id"
+    "ORDER BY audit_line.transaction, id"
 )
 
 
@@ -39,6 +40,7 @@ class Verification:
     checkpoints: int
     published: int = 0  # records under the newest checkpoint that met its quorum
     witnesses: str = "no witnesses are configured"
+    dropped: int = 0  # of the records, those whose text went after its time
 
     @property
     def ok(self) -> bool:
@@ -57,6 +59,7 @@ class Verification:
             "checkpoints": self.checkpoints,
             "published": self.published,
             "witnesses": self.witnesses,
+            "dropped": self.dropped,
         }
 
 
@@ -85,6 +88,7 @@ def verify(
         checkpoints=walk.compared,
         published=signed.published,
         witnesses=signed.words,
+        dropped=walk.gaps.dropped,
     )
 
 
@@ -116,6 +120,7 @@ class Walk:
         self.expected: dict[tuple[str, int], list[checkpoint.Checkpoint]] = {}
         self.losses = losses()  # one a fork record: what the epoch before it lost
         self.forks = 0  # of these, met so far in the block that opens an epoch
+        self.gaps = Gaps()
 
     def run(self, progress: Callable[[int], object]) -> chain.Finding | None:
         if finding := self.signed.first_flaw():
@@ -131,16 +136,25 @@ class Walk:
 
     def _block(self, block: Block) -> chain.Finding | None:
         try:
-            header = chain.Header.decode(block.header.encode())
+            header = chain.read_header(block.header.encode())
         except canonical.NotCanonical as error:
             return chain.Finding(f"block {block.number}", str(error))
         if finding := chain.first_flaw(header, after=self.header):
             return finding
-        payloads, entries = _stored(header)
+        try:
+            payloads, entries = _stored(header)
+        except InternalError as error:  # a page whose checksum does not fit, and the like
+            reason = str(error).split("\n")[0]
+            return chain.Finding(header.place, f"the database cannot read its records: {reason}")
         sealed = bytes(block.leaves)
-        if finding := chain.first_flaw_in_records(header, payloads, entries, sealed):
+        opens = header.opens_epoch(self.header)
+        if finding := chain.first_flaw_in_records(
+            header, payloads, entries, sealed, opens_epoch=opens
+        ):
             return finding
-        if finding := self._note_fork(header, payloads):
+        for payload, entry in zip(payloads, entries, strict=True):
+            self.gaps.meet(payload, entry)
+        if finding := self._note_fork(header, [text for text in payloads if text is not None]):
             return finding
         tiles = self.tree.append(entry.leaf for entry in entries)
         self.header = header
@@ -173,10 +187,11 @@ class Walk:
         log = log_origin(header.origin, header.epoch)
         for head in self.expected.pop((log, header.tree_size), ()):
             self.compared += 1
-            agrees = (head.root, head.block_hash) == (self.tree.root, header.hash)
+            signed = (head.origin, head.root, head.block_number, head.block_hash)
+            agrees = signed == (header.log, self.tree.root, header.number, header.hash)
             if not agrees and not is_told(header.tree_size, header.epoch, self.losses):
                 return chain.Finding(
-                    header.place, "root or hash is not what a signed checkpoint of it says"
+                    header.place, "log, root or hash is not what a signed checkpoint of it says"
                 )
         return None
 
@@ -188,6 +203,8 @@ class Walk:
             if size > self.tree.size:
                 return chain.Finding(where, f"a signed checkpoint covers {size}: the tail was cut")
             return chain.Finding(f"checkpoint of {size} records", "ends inside a block")
+        if finding := self.gaps.first_flaw():
+            return finding
         with connection.cursor() as cursor:
             sealed_below = self.header.transaction_below if self.header else 0
             cursor.execute(
@@ -206,10 +223,11 @@ class Walk:
                 yield size
 
 
-def _stored(header: chain.Header) -> tuple[list[bytes], list[chain.Entry]]:
-    payloads, entries = [], []
+def _stored(header: chain.Header) -> tuple[list[bytes | None], list[chain.Entry]]:
+    payloads: list[bytes | None] = []
+    entries: list[chain.Entry] = []
     for place, (identity, payload, leaf, xid, at) in enumerate(_rows(header)):
-        payloads.append(payload.encode())
+        payloads.append(None if payload is None else payload.encode())
         entries.append(
             chain.Entry(identity, bytes(leaf), at, header.first_sequence + place, int(xid))
         )

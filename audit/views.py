@@ -24,6 +24,8 @@ from audit.models import Blob, Record, Role
 from audit.outside.standing import standing
 from audit.pages import Pages, TrailPage
 from audit.record_pages import record_page, trail_address
+from audit.retention.citation import stand_in
+from audit.retention.views import dropped_record
 from audit.trail_pages import ExportForm, TrailForm, export_dialog, note_look, trail_page
 
 READERS = tuple(Role)  # everybody with a role reads
@@ -107,7 +109,10 @@ def packed_bundle(filters: exports.Filters, *, actor: Any, reason: str) -> IO[by
 @never_cache
 @require_safe
 def record(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Show one record with its proof, checked now."""
+    """Show one record with its proof, checked now; of a dropped one what is kept."""
+    if stand_in(pk) is not None:
+        identity.require_role(request.user, *READERS, to="read records")
+        return dropped_record(request, pk)
     found = _readable(request, pk)
     page = record_page(found, scope.of(request.user))
     place = "not sealed yet" if page.sequence is None else f"No. {page.sequence}"

@@ -29,6 +29,16 @@ SPOKEN = {  # kinds of the record store whose name alone would not be understood
     "audit.entries.read": "Records read as tiles",
     "audit.trail.viewed": "Trail looked at",
     "audit.trail.exported": "Trail exported",
+    "audit.partition.archived": "Month archived and closed",
+    "audit.partition.dropped": "Month dropped after its time",
+    "audit.partition.missing": "A coming month has no place",
+    "audit.hold.set": "Legal hold set",
+    "audit.hold.released": "Legal hold released",
+    "audit.retention.drop_proposed": "Drop of a month proposed",
+    "audit.retention.policy_signed": "Retention policy put in force",
+    "audit.retention.refused": "Archive or drop of a month refused",
+    "audit.space.short": "The store's volume is nearly full",
+    "audit.space.freed": "The store's volume has room again",
 }
 NAMES = ("title", "name", "printed_name", "username", "tag", "role", "meaning")
 

@@ -256,11 +256,16 @@ class Search:
             return Count(sum(bucket.count for bucket in self.buckets) + self._waiting())
         known = self.newest or []
         if known and len(known) <= COUNTED and self.has_more:
-            last = self.place_of(known[-1].record_id)
+            last = self._place_of_hit(known[-1])
             known = [*known, *self._descending(COUNTED + 1 - len(known), last)]
         elif self.newest is None:
             known = self._descending(COUNTED + 1, None)
         return Count(len(known)) if len(known) <= COUNTED else self._estimate()
+
+    def _place_of_hit(self, hit: Hit) -> Place:
+        if hit.sequence is None:
+            return self.place_of(hit.record_id)
+        return Place(hit.sequence, 0, hit.record_id)
 
     def _waiting(self) -> int:
         with connection.cursor() as cursor:

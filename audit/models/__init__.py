@@ -10,14 +10,20 @@ from audit.models.desk import (
 from audit.models.outside import Delivery, Publication, Token
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
 from audit.models.records import Blob, Block, Checkpoint, Record, Tile
+from audit.models.retention import ActKey, ArchivedMonth, DroppedRecord, LegalHold, Line
 from audit.models.standing import Standing
 
 __all__ = [
+    "ActKey",
+    "ArchivedMonth",
     "Blob",
     "Block",
     "Checkpoint",
     "Credential",
     "Delivery",
+    "DroppedRecord",
+    "LegalHold",
+    "Line",
     "OpenSession",
     "Publication",
     "Record",

@@ -7,6 +7,7 @@ from django.db import models
 
 from audit.models.records import Record
 from audit.regulated import RegulatedModel
+from audit.retention.citation import Citation, SingleCitation
 
 
 class Role(models.TextChoices):
@@ -102,9 +103,9 @@ class Credential(RegulatedModel):
 class Signature(RegulatedModel):
     """An electronic signature on one record: who, when, with what meaning, on what view."""
 
-    signed = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="signatures")
+    signed = Citation(Record, related_name="signatures")
     signer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="signatures")
-    proof = models.OneToOneField(Record, on_delete=models.PROTECT, related_name="+")  # used once
+    proof = SingleCitation(Record, related_name="+")  # used once
     meaning = models.CharField(max_length=60)
     manifest = models.TextField()  # canonical JSON: what was signed, in full
     signed_at = models.DateTimeField()

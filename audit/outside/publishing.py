@@ -84,6 +84,8 @@ class Publisher:
         policy = policies.read(self.policy_file)
         if self.rounds is None or self.rounds.policy != policy:
             note_policy(policy)
+            if self.rounds is not None:
+                self.rounds.client.close()
             self.rounds = Rounds(policy) if policy else None
         if policy is None and self.alarm.is_open:
             self.alarm.end("no witnesses are asked any more")

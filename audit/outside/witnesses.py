@@ -83,9 +83,11 @@ class Rounds:
 
     policy: Policy
     asked: list[Asked] = field(init=False)
+    client: "Client" = field(init=False)  # kept, and with it the connections
 
     def __post_init__(self) -> None:
         self.asked = [Asked(witness) for witness in self.policy.witnesses]
+        self.client = Client()
 
     def problems(self) -> dict[str, str]:
         """Return what is wrong with each witness that does not answer as it should."""
@@ -101,19 +103,16 @@ class Rounds:
         waiting = [
             one for one in self.asked if one.witness.key not in have and one.not_before <= now
         ]
-        with Client() as client:
-            for _ in range(MOST_ROUNDS):
-                if not waiting:
-                    break
-                answers = client.submit(waiting, note, proof)
-                note, waiting = self._settle(note, answers, client)
+        for _ in range(MOST_ROUNDS):
+            if not waiting:
+                break
+            answers = self.client.submit(waiting, note, proof)
+            note, waiting = self._settle(note, answers)
         for one in waiting:
             one.failed("it names another size each time it is asked")
         return note
 
-    def _settle(
-        self, note: str, answers: list[tuple[Asked, Answered]], client: "Client"
-    ) -> tuple[str, list[Asked]]:
+    def _settle(self, note: str, answers: list[tuple[Asked, Answered]]) -> tuple[str, list[Asked]]:
         """Take the lines that count; return the note and those to be asked again."""
         again, size = [], checkpoint.parse(note).tree_size
         for one, answer in answers:
@@ -121,7 +120,7 @@ class Rounds:
                 note = _with_line(note, one, answer.text, size)
             elif answer.status == 409 and _is_size(answer.text):
                 held = int(answer.text)
-                _refuse_contradiction(one, held, note, client)
+                _refuse_contradiction(one, held, note, self.client)
                 one.old = held
                 again.append(one)
             elif answer.status == 422 and one.old:
@@ -178,11 +177,16 @@ def _is_size(text: str) -> bool:
 class Client:
     """HTTP to witnesses; a dead one costs its patience once, side by side with the others."""
 
-    def __enter__(self) -> "Client":
+    def __init__(self) -> None:
         self._http = httpx.Client(timeout=PATIENCE, follow_redirects=False)
+
+    def __enter__(self) -> "Client":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._http.close()
 
     def submit(self, waiting: list[Asked], note: str, proof: Proof) -> list[tuple[Asked, Answered]]:

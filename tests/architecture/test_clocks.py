@@ -18,7 +18,20 @@ SHOWN = "is shown to a person, nothing ends by it"
 LOOKS = "it compares the clocks themselves"
 PLANT = "belongs to the simulated plant, outside the product"
 ALLOWED = {
-    "audit/management/commands/run_sealer.py run": STEADY,
+    "audit/management/commands/run_sealer.py seal": STEADY,
+    "audit/outside/publishing.py _late": STEADY,
+    "audit/outside/witnesses.py collect": STEADY,
+    "audit/verifier.py __call__": STEADY,
+    "audit/outside/witnesses.py _with_line": "a witness's time must be near ours, or it is refused",
+    "audit/outside/timestamps.py stamp": "an authority's time must be near ours, or it is refused",
+    "audit/outside/timestamps.py is_due": f"the last token {KEPT}",
+    "audit/outside/timestamps.py step": "it hands the time of day to is_due",
+    "audit/outside/alarms.py end": f"how long an outage lasted {SHOWN}",
+    "audit/outside/readers.py note_reading": "two readings are one record; " + KEPT,
+    "audit/desk/as_of_pages.py clean_moment": "a moment that a person asks for",
+    "audit/desk/reviews.py _check_period": "a period that a person reviews has to be over",
+    "audit/desk/review_pages.py _sign_dialog": CODE,
+    "audit/retention/pages.py _dialog": CODE,
     "twin_core/connect/service.py _ask": "its `now` is process time",
     "audit/credentials.py next_code_at": CODE,
     "audit/credentials.py code_now": CODE,

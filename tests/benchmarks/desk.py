@@ -12,7 +12,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -138,12 +138,13 @@ def plans(records: int) -> Iterator[str]:
                 yield "\n".join(line for (line,) in cursor.fetchall())
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure as the arguments say, by default those of the command."""
     reader = argparse.ArgumentParser(description=__doc__)
     reader.add_argument("--records", type=int, default=10_000_000)
     reader.add_argument("--rounds", type=int, default=20)
     reader.add_argument("--plans", type=Path, help="file to write the plans to")
-    given = reader.parse_args()
+    given = reader.parse_args(arguments)
     with filled(given.records):
         for line in measure(given.records, given.rounds):
             print(json.dumps(line), flush=True)

@@ -23,6 +23,10 @@ from tests.audit.test_tampering import rewrite_chain
 from tests.audit.witness.running import RunningWitness
 from tests.services import TestServices, django_on
 
+GUARDS = """
+SELECT tgrelid::regclass::text, tgname FROM pg_trigger
+WHERE tgenabled = 'A' AND tgrelid::regclass::text ~ '^audit_(record|block|checkpoint|publication)'
+"""
 EDITED = "edited by the owner of everything"
 
 
@@ -54,13 +58,17 @@ class Watched:
         if last is not None and last.tree_size not in self.published:
             self.published.append(last.tree_size)
 
-    def without_guards(self) -> Any:
-        """Connect as who owns the server, with every trigger of the ledger off."""
-        owner = self.services.connect("superuser", self.name)
-        for table in ("record", "block", "checkpoint", "publication"):
-            owner.execute(f"ALTER TABLE audit_{table} DISABLE TRIGGER ALL")
-        owner.commit()
-        return owner
+    @contextmanager
+    def without_guards(self) -> Iterator[Any]:
+        """Connect as who owns the server; the ledger's triggers are off, and put back after."""
+        with self.services.connect("superuser", self.name) as owner:
+            guards = owner.execute(GUARDS).fetchall()
+            for table, trigger in guards:
+                owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+            owner.execute("SET session_replication_role = replica")
+            yield owner
+            for table, trigger in guards:
+                owner.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
 
 
 Make = Callable[[], Watched]
@@ -120,19 +128,15 @@ def test_a_ledger_rewritten_with_its_own_key_is_stopped_by_its_witness(watched, 
 
 def rewrite_with_the_key(site: Watched) -> int:
     """Edit a record, make chain, checkpoints and folder anew; return the record's sequence."""
-    owner = site.without_guards()
-    owner.execute("SET session_replication_role = replica")
-    owner.execute(
-        "UPDATE audit_record SET payload = replace(payload, 'block 1 record 2', %s) "
-        "WHERE payload LIKE '%%block 1 record 2%%'",
-        [EDITED],
-    )
-    owner.execute("DELETE FROM audit_publication")
-    owner.execute("DELETE FROM audit_checkpoint")
-    owner.commit()
-    rewrite_chain(owner)
-    owner.commit()
-    owner.close()
+    with site.without_guards() as owner:
+        owner.execute(
+            "UPDATE audit_record SET payload = replace(payload, 'block 1 record 2', %s) "
+            "WHERE payload LIKE '%%block 1 record 2%%'",
+            [EDITED],
+        )
+        owner.execute("DELETE FROM audit_publication")
+        owner.execute("DELETE FROM audit_checkpoint")
+        rewrite_chain(owner)
     shutil.rmtree(site.ledger.outside.folder)
     site.ledger.outside = Outside(site.ledger.outside.folder)
     with site.ledger.as_sealer():
@@ -147,6 +151,60 @@ def in_doubt(published: list[int], sequence: int) -> int:
     """Return how many records lie between the cosigned sizes around one of them."""
     above = min(size for size in published if size > sequence)
     return above - max((size for size in published if size <= sequence), default=0)
+
+
+@pytest.mark.requirement("URS-AUD-032")
+@pytest.mark.fault("STO-04")
+def test_a_tail_cut_off_with_everything_that_told_of_it_closes_the_ledger(watched, campaign):
+    found = placed = accepted = 0
+    longest = 0.0
+    for run in range(campaign.runs):
+        with watched() as site:
+            note(count=5)
+            site.second()  # its policy's record makes the lost ones two or more
+            folder = site.ledger.outside.folder
+            shutil.copytree(folder, kept := folder.with_name("kept"))
+            note("to be lost", (1, 10, 1000)[run % 3])
+            site.second()
+            lost = cut_back(site, kept)
+            began = time.monotonic()
+            with site.ledger.as_sealer():
+                restarted = site.ledger.sealer(others=fencing.watchers(ORIGIN))
+            longest = max(longest, time.monotonic() - began)
+            found += bool(restarted.found)
+            placed += any(f": {lost} are missing" in one for one in restarted.found)
+            accepted += is_accepted()
+    campaign.saw(
+        detected_share=found / campaign.runs,
+        localised_share=placed / campaign.runs,
+        writes_accepted_after=accepted,
+        exposure_window_s=longest,
+    )
+
+
+def cut_back(site: Watched, kept: Path) -> int:
+    """Remove the newest block, its records and all that was signed on it; return how many."""
+    last = Block.objects.order_by("-number")[0]
+    below = str(last.transaction_from)
+    with site.without_guards() as owner:
+        owner.execute("DELETE FROM audit_record WHERE transaction >= %s::text::xid8", [below])
+        owner.execute("DELETE FROM audit_block WHERE number = %s", [last.number])
+        for table in ("checkpoint", "publication"):
+            owner.execute(f"DELETE FROM audit_{table} WHERE tree_size > %s", [last.first_sequence])
+    shutil.rmtree(site.ledger.outside.folder)
+    shutil.copytree(kept, site.ledger.outside.folder)
+    site.ledger.outside = Outside(site.ledger.outside.folder)
+    assert site.ledger.verify().ok  # by itself the rest is whole
+    return last.count
+
+
+def is_accepted() -> bool:
+    """Whether the ledger takes a record."""
+    try:
+        note("it would go on")
+    except OperationalError:
+        return False
+    return True
 
 
 @pytest.mark.requirement("URS-AUD-032")

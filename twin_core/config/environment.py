@@ -66,8 +66,13 @@ def env_url(name: str, *, default: str) -> str:
     return value
 
 
-def env_database(name: str) -> dict[str, Any]:
-    """Return Django's settings for the address in the variable; see ``database_settings``."""
+def env_database(name: str, *, optional: bool = False) -> dict[str, Any]:
+    """Return Django's settings for the address in the variable; see ``database_settings``.
+
+    Empty when it is ``optional`` and not set.
+    """
+    if optional and not os.environ.get(name):
+        return {}
     return database_settings(name, env_text(name))
 
 

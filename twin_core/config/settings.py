@@ -27,6 +27,9 @@ DATA_DIR = env_path("TWIN_DATA_DIR", BASE_DIR / "data")
 
 DATABASES = {"default": env_database("TWIN_DATABASE_URL")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["OPTIONS"].setdefault(
+    "connect_timeout", 3
+)  # seconds; a frozen server says nothing
 # Without a number psycopg prepares nothing at all; this one leaves it to those who ask for it.
 DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 1_000_000
 if env_text("TWIN_PROCESS", "") == "web":  # each request has a thread of its own: they share a pool
@@ -34,6 +37,9 @@ if env_text("TWIN_PROCESS", "") == "web":  # each request has a thread of its ow
     DATABASES["default"]["OPTIONS"]["pool"] = pool | {"timeout": 10}  # seconds for a free one
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
+# The sealer's address, for the commands that close and drop months; a process of its own has none.
+SEALER_DATABASE = env_database("TWIN_SEALER_DATABASE_URL", optional=True)
+DATABASE_ANSWERS_WITHIN = env_number("TWIN_DATABASE_ANSWERS_WITHIN", default=10)  # s, a request
 MLFLOW_DATABASE_URL = env_text("TWIN_MLFLOW_DATABASE_URL", "")  # empty: nothing is fed
 REDIS_URL = env_text("TWIN_REDIS_URL", "redis://localhost:6379/0")
 CELERY_BROKER_URL = celery_address(REDIS_URL)
@@ -67,6 +73,7 @@ INSTALLED_PROTOCOLS = [  # modules that define one `protocol` each
     "iq_oq_pq.oq.oq_audit",
 ]
 MIDDLEWARE = [
+    "twin_core.config.deadline.AnswerInTime",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

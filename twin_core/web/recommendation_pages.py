@@ -309,7 +309,7 @@ def question(one: Any) -> QuestionRow:
 
 def decided_by(found: Recommendation) -> str:
     """Return who moved the item last and when, in words: what a second reviewer is told."""
-    record = audit.Record.objects.get(pk=found.record_id)
+    record = found.record
     told = audit.content(record)
     last = record.kind.rsplit(".", 1)[1]
     words = STEP_WORDS.get(record.kind, last).lower()

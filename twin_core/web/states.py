@@ -82,6 +82,11 @@ LOOKS: dict[str, Look] = {
     "waiting": WAIT,
     "proved": OK,
     "not_proved": BAD,
+    "open": INFO,
+    "over": WAIT,
+    "archived": OK,
+    "dropped": OFF,
+    "held": PAUSE,
     "signed": OK,
     "unsigned": OFF,
     # reviews of the trail

@@ -32,8 +32,9 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         place = sealing.key_place()
+        users = [person(options[who]) for who in ("administrator", "approver")]
         try:
-            signers = [self.prove(options[who]) for who in ("administrator", "approver")]
+            signers = [(user, self.prove(user)) for user in users]
             following = turning.rotate(
                 place,
                 signers=signers,
@@ -50,12 +51,17 @@ class Command(BaseCommand):
             f"  python -m audit.witness --folder DIR accept-log {place.origin} {following}"
         )
 
-    def prove(self, username: str) -> tuple[User, SigningProof]:
+    def prove(self, user: User) -> SigningProof:
         """Ask one person for both components."""
-        user = User.objects.filter(username=username).first()
-        if user is None:
-            raise CommandError(f"nobody has the user name {username}")
         self.stdout.write(f"{user.printed_name} signs.")
         password = getpass.getpass("Password: ")
         code = getpass.getpass("One-time code: ")
-        return user, signatures.prove(user, password=password, code=code)
+        return signatures.prove(user, password=password, code=code)
+
+
+def person(username: str) -> User:
+    """Return a person by user name, before anybody is asked for anything."""
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise CommandError(f"nobody has the user name {username}")
+    return user

@@ -13,6 +13,8 @@ from audit import keys, sealer
 from audit.outside import Outside, fencing, sealing
 from audit.outside.sealing import Beside, KeyTurner
 from audit.recovery import archive
+from audit.retention import partitions
+from audit.retention.space import SpaceWatch
 
 log = structlog.get_logger("sealer")
 MINUTE, HOUR = 60.0, 3600.0  # seconds
@@ -70,6 +72,7 @@ class Command(BaseCommand):
     def seal(self, work: sealer.Sealer, turner: KeyTurner, beside: Beside) -> None:
         """Seal until stopped; raises LedgerClosed when a witness knows another history."""
         second = minute = hour = time.monotonic()
+        space = SpaceWatch(settings.DATA_DIR)
         archived = archive.Watch(settings.BACKUP_DIR) if settings.BACKUP_DIR else None
         while not self.stopped:
             if beside.refusal:
@@ -84,12 +87,13 @@ class Command(BaseCommand):
                 work.watch_clock()
                 work.watch_lag()
                 second = now + 1
-            if archived is not None and now >= minute:
-                for flaw in archived.look():
+            if now >= minute:
+                space.look()
+                for flaw in archived.look() if archived is not None else ():
                     log.error("the archive of the log falls short", why=flaw)
                 minute = now + MINUTE
             if now >= hour:
-                sealer.make_partitions()
+                partitions.keep_ahead()
                 hour = now + HOUR
             if sealed < sealer.MOST:  # few blocks with many records, not one for each record
                 time.sleep(max(0.0, now + settings.SEAL_INTERVAL - time.monotonic()))

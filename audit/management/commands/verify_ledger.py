@@ -41,9 +41,9 @@ class Command(BaseCommand):
             self.stdout.write(self.style.SUCCESS(self.said(result)))
 
     def said(self, result: verification.Verification) -> str:
+        gone = f"; {result.dropped} records dropped after their time, leaves kept"
         return (
             f"{result.records} records in {result.blocks} blocks verified against "
-            f"{result.checkpoints} signed checkpoints; {result.unsealed} wait for the sealer; "
-            f"{result.witnesses}; "
-            f"root {result.root}"
+            f"{result.checkpoints} signed checkpoints; {result.unsealed} wait for the sealer"
+            f"{gone if result.dropped else ''}; {result.witnesses}; root {result.root}"
         )

@@ -106,6 +106,12 @@ export class RecordList {
     if (ticket === this.ticket) byId("found").textContent = `Searching: ${Math.floor((100 * at) / all)} %`;
   }
 
+  /** Say that the records could not be read again; the verdict stands, it was given before. */
+  failed({ what }) {
+    byId("list").replaceChildren();
+    byId("found").textContent = `The records could not be read again (${what}). Have the files been moved? Choose the bundle once more.`;
+  }
+
   found({ ticket, entries, next }) {
     if (ticket !== this.ticket) return;
     this.next = next;

@@ -70,6 +70,7 @@ function heard(message) {
   if (message.kind === "progress") showProgress(message);
   else if (message.kind === "searching") records.searching(message);
   else if (message.kind === "found") records.found(message);
+  else if (message.kind === "failed" && message.during === "search") records.failed(message);
   else if (message.kind === "failed") showFailure(message);
   else showResult(message);
 }
@@ -136,7 +137,11 @@ function takeBundle(list) {
 
 async function takeTrust(file) {
   if (!file) return;
-  state.trust = file.size > LARGEST_TRUST ? "" : await file.text();
+  if (file.size > LARGEST_TRUST) {
+    showFailure({ place: file.name, what: `is larger than ${bundleVerifier.bytesInWords(LARGEST_TRUST)}: this is no trust file` });
+    return;
+  }
+  state.trust = await file.text();
   byId("trust-name").textContent = file.name;
   byId("no-trust").hidden = false;
   if (state.list) check();
@@ -161,7 +166,7 @@ async function entriesBelow(entry) {
   for (;;) {
     const some = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
     if (!some.length) return found;
-    for (const each of some) found.push(...await entriesBelow(each));
+    for (const each of some) (await entriesBelow(each)).forEach((file) => found.push(file));
   }
 }
 

@@ -54,7 +54,8 @@ export class Session {
       if (message.kind === "check") await this.check(message);
       else await this.search(message);
     } catch (error) {
-      this.tell({ kind: "failed", place: error instanceof Flaw ? error.place : null, what: error.what || `${error.name}: ${error.message}` });
+      const what = error.what || `${error.name}: ${error.message}`;
+      this.tell({ kind: "failed", during: message.kind, place: error instanceof Flaw ? error.place : null, what });
     }
   }
 }

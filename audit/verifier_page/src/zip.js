@@ -72,9 +72,18 @@ async function packedBlob(blob, entry) {
   return blob.slice(start, start + entry.packed);
 }
 
+/** Return the browser's own decompression of bare DEFLATE data, or null where it has none. */
+function rawStream() {
+  try {
+    return new DecompressionStream("deflate-raw");
+  } catch { // there is none, or one of an earlier kind
+    return null;
+  }
+}
+
 /** Decompress by the browser's own stream; the pieces become a Blob that it may keep on disk. */
-async function unpackByStream(packed, entry) {
-  const reader = packed.stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
+async function unpackByStream(packed, entry, stream) {
+  const reader = packed.stream().pipeThrough(stream).getReader();
   const pieces = [];
   let size = 0;
   for (let step = await reader.read(); !step.done; step = await reader.read()) {
@@ -102,9 +111,9 @@ async function unpack(blob, entry) {
   const packed = await packedBlob(blob, entry);
   if (method === STORED) return packed;
   if (method !== DEFLATED) throw refuse(path, `is packed by method ${method}; this page knows stored and deflate`);
-  const byStream = typeof DecompressionStream === "function";
+  const stream = rawStream();
   try {
-    return await (byStream ? unpackByStream(packed, entry) : unpackAlone(packed, entry));
+    return await (stream ? unpackByStream(packed, entry, stream) : unpackAlone(packed, entry));
   } catch (error) {
     throw error instanceof Flaw ? error : refuse(path, "cannot be unpacked: the .zip file is damaged");
   }

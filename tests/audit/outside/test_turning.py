@@ -1,10 +1,13 @@
 """The ledger's key turned by two persons, seen by everybody, without a record lost."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+from django.core.management import CommandError, call_command
 from django.db import transaction
+from django.utils import timezone
 
 from audit import api, checkpoint, keys, verification
 from audit.models import Checkpoint, Record, Role
@@ -28,6 +31,9 @@ class Site:
         self.administrator = enter("ada", Role.SYSTEM_ADMINISTRATOR)
         self.approver = enter("quentin", Role.QA_APPROVER)
         self.codes = 0
+
+    def people(self):
+        return self.administrator, self.approver
 
     def proofs(self, *people):
         """Have each prove who they are, with a code that was not used before."""
@@ -227,3 +233,37 @@ def test_a_second_signature_of_another_kind_stands_beside_the_first(site, monkey
     line = checkpoint.cosign(other, name=ORIGIN, key=work.second_key, at=5)
     with pytest.raises(checkpoint.BadCheckpoint, match="does not fit"):
         site.signers(checkpoint.add_line(text, line))
+
+
+@pytest.mark.requirement("URS-AUD-036")
+def test_the_command_asks_both_persons_and_says_whom_to_tell(site, monkeypatch, settings):
+    settings.LEDGER_KEY_FILE, settings.LEDGER_PUBLIC_KEY_FILE = (
+        site.place.private,
+        site.place.public,
+    )
+    settings.LEDGER_ORIGIN = ORIGIN
+    now = timezone.now()
+    typed = iter(
+        [one.password if what else one.code(now) for one in site.people() for what in (1, 0)]
+    )
+    monkeypatch.setattr("getpass.getpass", lambda _: next(typed))
+    said = StringIO()
+    names = ("--administrator", "ada", "--approver", "quentin")
+    call_command("rotate_ledger_key", *names, "--reason", "its time was over", stdout=said)
+    assert f"accept-log {ORIGIN} {site.place.waiting()}" in said.getvalue()
+    with pytest.raises(CommandError, match="nobody has the user name"):
+        call_command("rotate_ledger_key", *names[:3], "nobody", "--reason", "because")
+
+
+@pytest.mark.requirement("URS-AUD-036")
+def test_a_wrong_password_turns_nothing_and_is_recorded(site, monkeypatch, settings):
+    settings.LEDGER_KEY_FILE, settings.LEDGER_PUBLIC_KEY_FILE = (
+        site.place.private,
+        site.place.public,
+    )
+    monkeypatch.setattr("getpass.getpass", lambda _: "not the password")
+    names = ("--administrator", "ada", "--approver", "quentin")
+    with pytest.raises(CommandError, match="not accepted"):
+        call_command("rotate_ledger_key", *names, "--reason", "because", stdout=StringIO())
+    assert not site.place.next.exists()
+    assert Record.objects.filter(kind="audit.proof.refused").count() == 1
