@@ -1,10 +1,12 @@
 """The door to the record store: what other packages may use of it."""
 
-from audit import inclusion, refusals, sessions, state, trail
+from audit import erasures, inclusion, personal, refusals, sessions, state, trail
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.credentials import code_now, provisioning_uri
 from audit.fields import ClockTimestamp, uuid7
+from audit.guards import contents
+from audit.guards import standing as guards
 from audit.head import Head, Unsealed, head, unsealed
 from audit.identity import (
     IdentityRefused,
@@ -20,6 +22,7 @@ from audit.identity import (
     set_password,
 )
 from audit.ledger import (
+    ParentUnknown,
     append,
     append_alone,
     by_leaf,
@@ -66,6 +69,7 @@ __all__ = [
     "NotCanonical",
     "NotEntitled",
     "OpenSession",
+    "ParentUnknown",
     "Record",
     "RefuseChange",
     "Refused",
@@ -91,13 +95,16 @@ __all__ = [
     "change_person",
     "code_now",
     "content",
+    "contents",
     "create_person",
     "current_roles",
     "decode",
     "encode",
     "enrol_code",
+    "erasures",
     "get_blob",
     "grant_role",
+    "guards",
     "head",
     "inclusion",
     "is_intact",
@@ -105,6 +112,7 @@ __all__ = [
     "number",
     "os_user_actor",
     "people_as_of",
+    "personal",
     "process_actor",
     "prove",
     "provisioning_uri",

@@ -19,9 +19,18 @@ INSERT = (
     "INSERT INTO audit_record (stream, kind, payload) VALUES (%s, %s, %s) "
     "RETURNING id, leaf, transaction::text, recorded_at"
 )
+CITING = (  # the database looks the cited records up where the new one is written
+    "INSERT INTO audit_record (stream, kind, payload) SELECT %s, %s, %s "
+    "WHERE ledger_unknown_leaf(%s) IS NULL RETURNING id, leaf, transaction::text, recorded_at"
+)
+UNKNOWN = "SELECT encode(ledger_unknown_leaf(%s), 'hex')"
 LARGEST = 32_768  # bytes of a payload; what is larger is a blob
 
 Change = tuple[Any, dict[str, Any] | None, dict[str, Any] | None]  # subject, old, new
+
+
+class ParentUnknown(ValueError):
+    """A record cites one that this ledger does not hold."""
 
 
 def append(
@@ -44,8 +53,9 @@ def append(
     ``subject`` is a regulated row or a ``{"type", "id"}``; one change may be given by subject,
     old and new, several by ``changes``. ``parents`` are leaf hashes of the records this one rests
     on. Raises canonical.NotCanonical for content that has no canonical text, ValueError when it
-    is larger than 32 KiB.
+    is larger than 32 KiB, ParentUnknown when a cited record is not in this ledger.
     """
+    cited = list(map(bytes, parents))
     told = [*changes, (subject, old, new)] if subject is not None else list(changes)
     payload = canonical.encode(
         {
@@ -57,14 +67,14 @@ def append(
             "changes": [_change_as_told(*change) for change in told],
             "reason": reason,
             "source": actors.source_as_told(),
-            "parents": [parent.hex() for parent in map(bytes, parents)],
+            "parents": [parent.hex() for parent in cited],
             "blobs": list(blobs),
             "data": data,
         }
     )
     if len(payload) > LARGEST:
         raise ValueError(f"{kind}: {len(payload)} bytes; put what is large into a blob")
-    return _insert(stream, kind, payload.decode())
+    return _insert(stream, kind, payload.decode(), cited)
 
 
 def _change_as_told(subject: Any, old: Any, new: Any) -> dict[str, Any]:
@@ -72,17 +82,30 @@ def _change_as_told(subject: Any, old: Any, new: Any) -> dict[str, Any]:
     return {"subject": named, "old": old, "new": new}
 
 
-def _insert(stream: str, kind: str, payload: str) -> Record:
+def _insert(stream: str, kind: str, payload: str, cited: list[bytes]) -> Record:
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(INSERT, (stream, kind, payload), prepare=True)
-        row = cursor.fetchone()
-    assert row is not None
+        if not cited:
+            row = cursor.execute(INSERT, (stream, kind, payload), prepare=True).fetchone()
+            assert row is not None
+        else:
+            row = _insert_citing(cursor, (stream, kind, payload), cited)
     identity, leaf, transaction_id, recorded_at = row
     record = Record(id=identity, stream=stream, kind=kind, payload=payload)
     record.leaf, record.transaction, record.recorded_at = leaf, int(transaction_id), recorded_at
     record._state.adding = False
     return record
+
+
+def _insert_citing(cursor: Any, told: tuple[str, str, str], cited: list[bytes]) -> Any:
+    row = cursor.execute(CITING, (*told, cited), prepare=True).fetchone()
+    if row is None:
+        (missing,) = cursor.execute(UNKNOWN, [cited]).fetchone()
+        raise ParentUnknown(
+            f"{told[1]} rests on {missing}, which is no record of this ledger: write that "
+            "record first, or cite the one that is meant"
+        )
+    return row
 
 
 def is_intact(record: Record) -> bool:

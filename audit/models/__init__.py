@@ -1,6 +1,7 @@
 """Tables of the record store and of the people who sign; their rules live in the database."""
 
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
+from audit.models.personal import PersonalKey
 from audit.models.records import Blob, Block, Checkpoint, Record, Tile
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Checkpoint",
     "Credential",
     "OpenSession",
+    "PersonalKey",
     "Record",
     "Role",
     "RoleGrant",

@@ -17,6 +17,7 @@ class Process:
 PROCESSES = {
     "run_sealer": Process("sealer", "TWIN_SEALER_DATABASE_URL"),
     "run_gate": Process("gate", "TWIN_GATE_DATABASE_URL"),
+    "run_watch": Process("watch", APPLICATION),
     "verify_ledger": Process("verify_ledger", "TWIN_AUDITOR_DATABASE_URL"),
 }
 

@@ -106,7 +106,7 @@ AUTH_PASSWORD_VALIDATORS = [
         ("CommonPasswordValidator", {}),
         (
             "UserAttributeSimilarityValidator",
-            {"user_attributes": ("username", "printed_name", "email")},
+            {"user_attributes": ("username", "printed_name", "email_shown")},
         ),
     )
 ]
@@ -152,6 +152,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
 CREDENTIAL_KEY_FILE = env_path("TWIN_CREDENTIAL_KEY_FILE", DATA_DIR / "keys" / "credential.key")
+PERSONAL_KEY_FILE = env_path("TWIN_PERSONAL_KEY_FILE", DATA_DIR / "keys" / "personal.key")
 ADVICE_VALID_H = env_number("TWIN_ADVICE_VALID_H", default=12)  # process hours to sign and write
 ADVICE_QUIET_H = env_number("TWIN_ADVICE_QUIET_H", default=24)  # after a rejection, process hours
 INSTALLED_TWINS = ["twin_core.equipment.bioreactor"]  # one line for each twin in use
@@ -166,6 +167,7 @@ LEDGER_ORIGIN = env_text("TWIN_LEDGER_ORIGIN", "localhost/ledger")
 LEDGER_KEY_FILE = env_path("TWIN_LEDGER_KEY_FILE", DATA_DIR / "keys" / "ledger.key")
 LEDGER_PUBLIC_KEY_FILE = env_path("TWIN_LEDGER_PUBLIC_KEY_FILE", DATA_DIR / "keys" / "ledger.pub")
 CHECKPOINT_DIR = env_path("TWIN_CHECKPOINT_DIR", DATA_DIR / "checkpoints")
+WATCH_EVERY_S = env_number("TWIN_WATCH_EVERY_S", default=30)  # seconds between looks at the guards
 SEAL_INTERVAL = env_number("TWIN_SEAL_INTERVAL", default=0.05)  # seconds between looks for records
 
 REST_FRAMEWORK = {

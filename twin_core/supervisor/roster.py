@@ -130,6 +130,7 @@ DEMO, DEMO_SPEED = "demo", 600  # process time over wall time, unless TWIN_DEMO_
 SEALER = Entry("sealer", manage("run_sealer"), "TWIN_SEALER_DATABASE_URL", ready=holds_lock)
 WEB = Entry("web", web, ready=answers)
 RELAY = Entry("relay", manage("run_relay"))
+WATCH = Entry("watch", manage("run_watch"))
 WORKER = Entry("worker", worker, stop_signals=(signal.SIGTERM, signal.SIGQUIT))
 CONNECTOR = Entry("connector", manage("run_connector"), prepare=identities())
 GATE = Entry("gate", manage("run_gate"), "TWIN_GATE_DATABASE_URL", prepare=identities())
@@ -146,7 +147,7 @@ DEMO_PLANTS = tuple(
     )
     for asset, after in (("BR-101", ""), ("BR-201", SET_UP.name))  # the twin sees its first hour
 )
-ROSTER = (SEALER, WEB, RELAY, WORKER, CONNECTOR, GATE, SET_UP, *DEMO_PLANTS, TRACKING)
+ROSTER = (SEALER, WEB, WATCH, RELAY, WORKER, CONNECTOR, GATE, SET_UP, *DEMO_PLANTS, TRACKING)
 
 
 def environment_of(entry: Entry, variables: Environment) -> dict[str, str]:

@@ -27,6 +27,7 @@ WORDS = {
     "sealer": "The sealer",
     "connector": "The connector",
     "gate": "The write gate",
+    "watch": "The watch on the guards",
 }
 MEANING = {
     "postgres": "Pages and signing wait until it is back; nothing that was confirmed is lost.",
@@ -37,6 +38,7 @@ MEANING = {
     "gate": "Nothing is written to the plant meanwhile.",
     "web": "No page answers; data, estimates and forecasts go on.",
     "relay": "New work reaches the worker late; none is lost.",
+    "watch": "A change of triggers, grants or functions would be noticed late.",
     "tracking": "The copy in the tracking store is late; the registry is not touched.",
 }
 
