@@ -5,7 +5,7 @@ from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.credentials import code_now, provisioning_uri
 from audit.fields import ClockTimestamp, uuid7
-from audit.guards import contents
+from audit.guards import contents, trust
 from audit.guards import standing as guards
 from audit.head import Head, Unsealed, head, unsealed
 from audit.identity import (
@@ -134,6 +134,7 @@ __all__ = [
     "state",
     "timestamp",
     "trail",
+    "trust",
     "unsealed",
     "uuid7",
     "verify",

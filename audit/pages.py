@@ -68,6 +68,7 @@ class TrailRow:
     reason: str
     leaf: str
     is_signed: bool = False
+    is_trusted: bool = True  # false: the stored text is not what its leaf was made of
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class TrailPage:
     chips: Sequence[Chip] = ()
     clear_href: str = ""
     export: SigningDialog | None = None  # for people who may export
+    alarm: str = ""  # what is wrong with the guards of the record store
+    alarm_href: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class Relative:
     words: str
     recorded_at: datetime | None = None
     href: str = ""
+    is_trusted: bool = True
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,7 @@ class RecordPage:
     blobs: Sequence[tuple[str, str]] = ()  # digest, address
     signatures: Sequence[SignatureLine] = ()
     download_href: str = ""
+    is_trusted: bool = True
 
 
 @dataclass(frozen=True)

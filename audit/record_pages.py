@@ -9,6 +9,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from audit import checkpoint, inclusion, keys, ledger, signatures, words
+from audit.guards import trust
 from audit.models import Record
 from audit.pages import Change, Proof, RecordPage, Relative, SignatureLine, SubjectChanges
 
@@ -16,11 +17,11 @@ MOST_CHILDREN = 50
 
 
 def record_page(record: Record) -> RecordPage:
-    told = ledger.content(record)
-    proof = proof_of(record)
+    proof, is_trusted = proof_of(record), record.pk not in trust.untrusted([record])
+    told = trust.told(record, is_trusted=is_trusted)
     return RecordPage(
         id=str(record.pk),
-        words=words.headline(record.kind, told),
+        words=words.headline(record.kind, told) if is_trusted else trust.ALTERED,
         kind=record.kind,
         stream=record.stream,
         stream_href=trail_address(stream=record.stream),
@@ -41,6 +42,7 @@ def record_page(record: Record) -> RecordPage:
         blobs=[(blob, reverse("audit:blob", args=[record.pk, blob])) for blob in told["blobs"]],
         signatures=[_line(shown) for shown in signatures.signatures_of(record)],
         download_href=reverse("audit:payload", args=[record.pk]),
+        is_trusted=is_trusted,
     )
 
 
@@ -108,8 +110,11 @@ def parents_of(leaves: Iterable[str]) -> list[Relative]:
         bytes(record.leaf).hex(): record
         for record in Record.objects.filter(leaf__in=[bytes.fromhex(leaf) for leaf in wanted])
     }
+    doubtful = trust.untrusted(list(found.values()))
     return [
-        _relative(found[leaf]) if leaf in found else Relative(leaf, "A record of another ledger")
+        _relative(found[leaf], found[leaf].pk not in doubtful)
+        if leaf in found
+        else Relative(leaf, "A record of another ledger")
         for leaf in wanted
     ]
 
@@ -118,20 +123,27 @@ def children_of(record: Record) -> list[Relative]:
     """Return the first records that cite this one; they are younger than it."""
     leaf = bytes(record.leaf).hex()
     younger = Record.objects.filter(id__gt=record.pk, payload__contains=f'"{leaf}"')
-    citing = [one for one in younger.order_by("id")[:MOST_CHILDREN] if _cites(one, leaf)]
-    return [_relative(one) for one in citing]
+    found = list(younger.order_by("id")[:MOST_CHILDREN])
+    doubtful = trust.untrusted(found)
+    return [
+        _relative(one, one.pk not in doubtful)
+        for one in found
+        if one.pk in doubtful or _cites(one, leaf)
+    ]
 
 
 def _cites(record: Record, leaf: str) -> bool:
     return leaf in ledger.content(record)["parents"]
 
 
-def _relative(record: Record) -> Relative:
+def _relative(record: Record, is_trusted: bool) -> Relative:
+    told = trust.told(record, is_trusted=is_trusted)
     return Relative(
         bytes(record.leaf).hex(),
-        words.headline(record.kind, ledger.content(record)),
+        words.headline(record.kind, told) if is_trusted else trust.ALTERED,
         record.recorded_at,
         reverse("audit:record", args=[record.pk]),
+        is_trusted,
     )
 
 

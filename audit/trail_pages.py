@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit import canonical, ledger, trail, words
+from audit.guards import standing, trust
 from audit.models import Record, Signature, User
 from audit.pages import Chip, Pages, SigningDialog, TrailPage, TrailRow
 from audit.trail import Filters
@@ -21,18 +22,6 @@ COUNTED = 10_000  # beyond this the number of records that fit is not counted on
 RECENT = 2_000  # records from which the filters' suggestions are taken
 ONE_LOOK = timedelta(minutes=1)
 FORMATS = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
-PLACES = """
-SELECT record.id, block.first_sequence + (
-    SELECT count(*) FROM audit_record before
-    WHERE before.transaction >= block.transaction_from
-      AND (before.transaction, before.id) < (record.transaction, record.id))
-FROM audit_record record
-JOIN LATERAL (
-    SELECT first_sequence, transaction_from FROM audit_block
-    WHERE transaction_below > record.transaction
-    ORDER BY transaction_below LIMIT 1) block ON true
-WHERE record.id = ANY(%s)
-"""
 SUGGESTED = """
 SELECT DISTINCT kind, stream,
     payload::jsonb #>> '{actor,kind}', payload::jsonb #>> '{actor,id}'
@@ -112,13 +101,26 @@ def trail_page(form: TrailForm, query: QueryDict) -> TrailPage:
     """Return the page that ``query`` asks for; ``before`` and ``after`` are keys of records."""
     filters = form.filters()
     records, newer, older = _slice(filters, query)
+    alarm, alarm_href = _alarm()
     return TrailPage(
         form=form,
         rows=rows_of(records),
         pages=_pages(filters, query, records, newer, older),
         chips=_chips(form, query),
         clear_href=reverse("audit:trail"),
+        alarm=alarm,
+        alarm_href=alarm_href,
     )
+
+
+def _alarm() -> tuple[str, str]:
+    """Return (what is wrong with the guards, where it is told); empty texts when nothing is."""
+    found = standing.standing()
+    if not found.is_alarm:
+        return "", ""
+    said = str(found)
+    href = reverse("audit:record", args=[found.record.pk]) if found.record else ""
+    return f"{said[:1].upper()}{said[1:]}.", href
 
 
 def _slice(filters: Filters, query: QueryDict) -> tuple[list[Record], bool, bool]:
@@ -185,30 +187,25 @@ def _chips(form: TrailForm, query: QueryDict) -> list[Chip]:
     return chips
 
 
-def places_of(records: Sequence[Record]) -> dict[Any, int]:
-    """Return the sequence of each sealed record by its key, in one question."""
-    with connection.cursor() as cursor:
-        cursor.execute(PLACES, [[record.pk for record in records]])
-        return dict(cursor.fetchall())
-
-
 def rows_of(records: Sequence[Record]) -> list[TrailRow]:
-    places = places_of(records)
+    places = trust.places_of(records)
     signed = set(Signature.objects.filter(signed__in=records).values_list("signed", flat=True))
     return [_row(record, places.get(record.pk), record.pk in signed) for record in records]
 
 
-def _row(record: Record, sequence: int | None, is_signed: bool) -> TrailRow:
-    told = ledger.content(record)
+def _row(record: Record, place: trust.Place | None, is_signed: bool) -> TrailRow:
+    is_trusted = trust.is_trusted(record, place)
+    told = trust.told(record, is_trusted=is_trusted)
     return TrailRow(
         href=reverse("audit:record", args=[record.pk]),
         recorded_at=record.recorded_at,
-        sequence=sequence,
+        sequence=place.sequence if place else None,
         actor=told["actor"],
-        words=words.headline(record.kind, told),
+        words=words.headline(record.kind, told) if is_trusted else trust.ALTERED,
         kind=record.kind,
         stream=record.stream,
         reason=told["reason"] or "",
         leaf=bytes(record.leaf).hex(),
-        is_signed=is_signed,
+        is_signed=is_signed and is_trusted,
+        is_trusted=is_trusted,
     )
