@@ -29,7 +29,16 @@ REFUSED = (
     psycopg.errors.UniqueViolation,  # an exact copy: nothing was added
     psycopg.errors.FeatureNotSupported,  # TRUNCATE of a table that others refer to
 )
-VERBS = ("UPDATE", "DELETE", "TRUNCATE", "TRUNCATE CASCADE", "INSERT", "MERGE", "ON CONFLICT", "COPY")
+VERBS = (
+    "UPDATE",
+    "DELETE",
+    "TRUNCATE",
+    "TRUNCATE CASCADE",
+    "INSERT",
+    "MERGE",
+    "ON CONFLICT",
+    "COPY",
+)
 
 
 def tables(session: psycopg.Connection[Any]) -> list[str]:
