@@ -12,7 +12,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from audit import bundles, canonical, chain, checkpoint, keys, ledger, merkle, tiles
-from audit.models import Blob, Block, Checkpoint, Record
+from audit.guards import contents
+from audit.models import Block, Checkpoint, Record
 from audit.software import software
 
 Progress = Callable[[int, int], None]
@@ -206,7 +207,14 @@ def _blobs(selection: Selection) -> Iterator[tuple[str, list[bytes]]]:
             for digest in canonical.decode(record.payload.encode())["blobs"]:
                 if digest not in seen:
                     seen.add(digest)
-                    yield digest, [bytes(Blob.objects.get(pk=digest).content)]
+                    yield digest, [_whole(digest)]
+
+
+def _whole(digest: str) -> bytes:
+    try:
+        return contents.given_out(digest)
+    except contents.ContentDamaged as error:
+        raise ExportRefused(f"{error.reason}: nothing is exported with it") from error
 
 
 def _quoted(text: str) -> str:

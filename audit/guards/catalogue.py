@@ -36,15 +36,21 @@ _SHORT = {  # written in capitals in the questions below
     "OURS": "(n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')",
     "TABLE_NAME": "format('%%I.%%I', n.nspname, c.relname)",
     "ITS_SCHEMA": "JOIN pg_namespace n ON n.oid = c.relnamespace",
+    "RELATION_SORT": """(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char\"""",
     "FIRST_OWN": str(FIRST_OWN),
 }
 
 
 def _whole(text: str) -> str:
-    """Return a question with its shorthands written out; GRANTS(x) is a grant list, sorted."""
+    """Return a question with its shorthands written out.
+
+    GRANTS(list, sort, owner) is a list of grants, sorted; one that was never touched says what it
+    stands for, so that a right granted and taken back leaves no difference.
+    """
     text = re.sub(
-        r"GRANTS\(([a-z.]+)\)",
-        r"(SELECT jsonb_agg(a::text ORDER BY a::text) FROM unnest(\1) a)",
+        r"GRANTS\(([a-z.]+), (.+?), ([a-z.]+)\)",
+        r"(SELECT jsonb_agg(a::text ORDER BY a::text) "
+        r"FROM unnest(coalesce(\1, acldefault(\2, \3))) a)",
         text,
     )
     for short, long in _SHORT.items():
@@ -83,22 +89,23 @@ WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_
 """
 DATABASE = """
 SELECT 'database', '', 'this database', jsonb_build_object(
-    'owner', pg_get_userbyid(datdba), 'grants', replace(GRANTS(datacl)::text, datname, '')::jsonb,
+    'owner', pg_get_userbyid(datdba), 'grants', GRANTS(datacl, 'd', datdba),
     'encoding', pg_encoding_to_char(encoding), 'collation', datcollate, 'template', datistemplate)
 FROM pg_database WHERE datname = current_database()
 UNION ALL
 SELECT 'schema', '', n.nspname, jsonb_build_object(
-    'owner', pg_get_userbyid(nspowner), 'grants', GRANTS(nspacl))
+    'owner', pg_get_userbyid(nspowner), 'grants', GRANTS(nspacl, 'n', nspowner))
 FROM pg_namespace n WHERE OURS
 UNION ALL
 SELECT 'default grants', '', format('%%s %%s %%s', pg_get_userbyid(defaclrole),
-    coalesce(n.nspname, 'every schema'), defaclobjtype), GRANTS(defaclacl)
+    coalesce(n.nspname, 'every schema'), defaclobjtype), GRANTS(defaclacl, 'r', defaclrole)
 FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace
 """
 TABLE = """
 SELECT 'table', TABLE_NAME, '', jsonb_build_object(
     'sort', c.relkind, 'persistence', c.relpersistence, 'owner', pg_get_userbyid(c.relowner),
-    'grants', GRANTS(c.relacl), 'row security', c.relrowsecurity OR c.relforcerowsecurity,
+    'grants', GRANTS(c.relacl, RELATION_SORT, c.relowner),
+    'row security', c.relrowsecurity OR c.relforcerowsecurity,
     'options', c.reloptions, 'replica identity', c.relreplident,
     'key', CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
     'method', (SELECT amname FROM pg_am WHERE pg_am.oid = c.relam))
@@ -117,7 +124,7 @@ SELECT 'column', TABLE_NAME, a.attname, jsonb_build_object(
     'type', format_type(a.atttypid, a.atttypmod), 'not null', a.attnotnull,
     'collation', (SELECT collname FROM pg_collation WHERE pg_collation.oid = a.attcollation),
     'default', pg_get_expr(d.adbin, d.adrelid), 'generated', a.attgenerated,
-    'identity', a.attidentity, 'grants', GRANTS(a.attacl))
+    'identity', a.attidentity, 'grants', GRANTS(a.attacl, 'c', c.relowner))
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 ITS_SCHEMA
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -177,7 +184,8 @@ LEFT ITS_SCHEMA
 """
 FUNCTION = """
 SELECT 'function', '', p.oid::regprocedure::text, jsonb_build_object(
-    'owner', pg_get_userbyid(p.proowner), 'grants', GRANTS(p.proacl), 'source', p.prosrc,
+    'owner', pg_get_userbyid(p.proowner), 'grants', GRANTS(p.proacl, 'f', p.proowner),
+    'source', p.prosrc,
     'body', pg_get_function_sqlbody(p.oid), 'library', p.probin, 'language', l.lanname,
     'definer', p.prosecdef, 'settings', p.proconfig, 'volatile', p.provolatile,
     'strict', p.proisstrict, 'leakproof', p.proleakproof, 'sort', p.prokind,
@@ -207,13 +215,15 @@ UNION ALL
 SELECT 'extension', '', extname, to_jsonb(extversion) FROM pg_extension
 UNION ALL
 SELECT 'foreign server', '', srvname, jsonb_build_object(
-    'owner', pg_get_userbyid(srvowner), 'grants', GRANTS(srvacl), 'wrapper', fdwname)
+    'owner', pg_get_userbyid(srvowner), 'grants', GRANTS(srvacl, 'S', srvowner), 'wrapper', fdwname)
 FROM pg_foreign_server JOIN pg_foreign_data_wrapper f ON f.oid = srvfdw
 UNION ALL
-SELECT 'foreign data wrapper', '', fdwname, GRANTS(fdwacl) FROM pg_foreign_data_wrapper
+SELECT 'foreign data wrapper', '', fdwname, GRANTS(fdwacl, 'F', fdwowner)
+FROM pg_foreign_data_wrapper
 UNION ALL
 SELECT 'language', '', lanname, jsonb_build_object(
-    'owner', pg_get_userbyid(lanowner), 'trusted', lanpltrusted, 'grants', GRANTS(lanacl))
+    'owner', pg_get_userbyid(lanowner), 'trusted', lanpltrusted,
+    'grants', GRANTS(lanacl, 'l', lanowner))
 FROM pg_language
 UNION ALL
 SELECT 'cast', '',
@@ -225,7 +235,8 @@ SELECT 'operator', '', o.oid::regoperator::text, to_jsonb(o.oprcode::text)
 FROM pg_operator o WHERE o.oid >= FIRST_OWN
 UNION ALL
 SELECT 'type', '', format('%%I.%%I', n.nspname, t.typname), jsonb_build_object(
-    'sort', t.typtype, 'owner', pg_get_userbyid(t.typowner), 'grants', GRANTS(t.typacl),
+    'sort', t.typtype, 'owner', pg_get_userbyid(t.typowner),
+    'grants', GRANTS(t.typacl, 'T', t.typowner),
     'base', CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
     'checks', (SELECT jsonb_agg(pg_get_constraintdef(k.oid) ORDER BY k.conname)
         FROM pg_constraint k WHERE k.contypid = t.oid))

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from audit import ledger
 from audit.guards.standing import STREAM
 from audit.models import Blob, Record
+from audit.refusals import Refused
 
 DAMAGED = "audit.content.damaged"
 MOST, LARGEST = 200, 32 * 1024 * 1024  # contents, and bytes, of one look
@@ -20,11 +21,29 @@ PAUSE = 6 * 3600.0  # seconds between the end of a round and the next one
 NEXT = """
 SELECT digest FROM (
     SELECT digest, sum(octet_length(content)) OVER (ORDER BY digest) AS bytes
-    FROM (SELECT digest, content FROM audit_blob WHERE digest > %s ORDER BY digest LIMIT %s) some
+    FROM (SELECT digest, content FROM audit_blob WHERE digest > %s ORDER BY digest LIMIT %s) stretch
 ) counted WHERE bytes <= %s OR digest = (SELECT min(digest) FROM audit_blob WHERE digest > %s)
 """
 
 log = structlog.get_logger("guards")
+
+
+class ContentDamaged(Refused):
+    """A kept content is not what it is cited as: it is not given out."""
+
+    act = "audit.content"
+    stream = STREAM
+    what_to_do = "Restore the content from a copy whose SHA-256 is its name."
+
+
+def given_out(digest: str) -> bytes:
+    """Return a kept content; raises ContentDamaged, and records it, when it was replaced."""
+    content = bytes(Blob.objects.get(pk=digest).content)
+    found = hashlib.sha256(content).hexdigest()
+    if found != digest:
+        tell_damaged(digest, found=found, size=len(content))
+        raise ContentDamaged(f"content {digest} is damaged: it has another SHA-256")
+    return content
 
 
 class Sweep:

@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 import structlog
-from django.db import transaction
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from audit import ledger
@@ -84,8 +85,14 @@ def facts_of(record: Record) -> Facts:
     """Return the list of facts that a record carries; raises ValueError for a damaged one."""
     if not ledger.is_intact(record):
         raise ValueError(f"record {record.pk} is not what its leaf was made of")
-    (digest,) = ledger.content(record)["blobs"]
-    facts: Facts = orjson.loads(ledger.get_blob(digest))
+    kept = ledger.content(record)["blobs"]
+    if not kept:
+        raise ValueError(f"record {record.pk} could not keep its list")
+    try:
+        with transaction.atomic():
+            facts: Facts = orjson.loads(ledger.get_blob(kept[0]))
+    except (DatabaseError, ObjectDoesNotExist) as error:
+        raise ValueError(f"the list of record {record.pk} cannot be read: {error}") from error
     return facts
 
 
@@ -104,7 +111,7 @@ def _tell(
         kind=kind,
         actor=actor,
         reason=reason,
-        blobs=[ledger.put_blob(fingerprints.encode(facts), MEDIA_TYPE)],
+        blobs=_kept(facts),
         data={
             "digest": fingerprints.digest(facts),
             "expected": expected,
@@ -113,6 +120,16 @@ def _tell(
             "differences": [_as_told(one) for one in told[:MOST_TOLD]],
         },
     )
+
+
+def _kept(facts: Facts) -> list[str]:
+    """Keep the whole list beside the record; where that is refused the record still is written."""
+    try:
+        with transaction.atomic():
+            return [ledger.put_blob(fingerprints.encode(facts), MEDIA_TYPE)]
+    except DatabaseError as error:
+        log.error("the list of guards could not be kept", error=str(error))
+        return []
 
 
 def _as_told(difference: Difference) -> dict[str, str | None]:
@@ -167,12 +184,13 @@ class Watch:
     def __init__(self) -> None:
         self.told_at: float | None = None  # monotonic time of the last record of this process
         self.told: list[Difference] | None = None
+        self.expected: tuple[Any, Facts] | None = None  # key of its record, and the list
 
     def look(self) -> Standing:
         """Compare the guards with what is expected, record what is new, and return the standing.
 
         The first look of a process is always on record, and one an hour; a change as soon as it
-        is seen, and its end.
+        is seen, and its end. Raises ValueError when the list of what is expected cannot be read.
         """
         expected = _last(RECORDED)
         if expected is None:
@@ -181,12 +199,18 @@ class Watch:
         found = fingerprints.take()
         differing = [
             one
-            for one in fingerprints.differences(facts_of(expected), found)
+            for one in fingerprints.differences(self._facts_of(expected), found)
             if not is_explained(one, since=expected)
         ]
         if self._is_due(differing):
             self._tell(expected, found, differing)
         return standing()
+
+    def _facts_of(self, expected: Record) -> Facts:
+        """Return the list of what is expected: read once, so that nobody can take it away later."""
+        if self.expected is None or self.expected[0] != expected.pk:
+            self.expected = (expected.pk, facts_of(expected))
+        return self.expected[1]
 
     def _is_due(self, differing: list[Difference]) -> bool:
         new = differing != (self.told or [])

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from audit import api as audit
 from twin_core.data import status
@@ -44,9 +44,11 @@ class Command(BaseCommand):
         try:
             standing = guards.look()
             state, words = STATES[standing.state], str(standing)
-        except ValueError as error:  # what is expected cannot be read any more
-            log.error("expected guards are unreadable", error=str(error))
-            state, words = "fault", f"what is expected cannot be read: {error}"
+        except (OperationalError, InterfaceError):
+            raise
+        except (ValueError, DatabaseError) as error:  # unreadable, or not to be put on record
+            log.error("the guards cannot be compared", error=str(error))
+            state, words = "fault", f"the guards cannot be compared: {error}"
         if damaged := contents.look():
             state, words = "fault", f"{words}; damaged contents: {', '.join(damaged)}"
         status.tell(NAME, state, words)
