@@ -98,6 +98,7 @@ def test_where_no_record_can_be_written_nothing_is_changed(campaign, desk, servi
     clients = {who: desk.client(who, raise_request_exception=False) for who in PEOPLE}
     signing = desk.signing("reviewer", desk.feed)
     addresses = {name: address(route, desk) for name, route, _ in patterns() if "(?P" not in route}
+    eye.execute("SET event_triggers = off")  # the act itself would be refused without its record
     eye.execute(FAIL)
     tables = [table for table in matrix.tables(eye) if table != "audit_record"]
     before, changed, reached, answered = snapshot(eye, tables), 0, set(), set()

@@ -307,6 +307,7 @@ def test_a_passing_table_of_a_session_leaves_no_record(ledger_db, as_role):
 
 
 # --------------------------------------------------------------- cited records
+@pytest.mark.requirement("URS-REC-001")
 @pytest.mark.requirement("URS-AUD-055")
 def test_a_record_that_cites_nothing_known_is_refused_and_named(ledger_db):
     known = api.append_alone(stream="a", kind="b.c.d")
