@@ -33,7 +33,16 @@ install: .venv/installed  ## make .venv with all dependencies; compile the kerne
 demo: .venv/installed  ## run the demonstration on this machine; Ctrl-C stops it
 	@exec $(PYTHON) manage.py supervise --demo $(ARGS)
 
-demo-SHARE ?= 1
+demo-PART ?= ledger
+bench: .venv-bench/installed  ## measure beside named rivals: make bench PART=ledger ARGS="--rounds 3"
+	@.venv-bench/bin/python -m tests.benchmarks $(PART) $(ARGS)
+
+.venv-bench/installed: .venv/installed requirements-bench.txt
+	@test -x .venv-bench/bin/python || python3 -m venv .venv-bench
+	.venv/bin/uv pip sync --quiet --require-hashes --python .venv-bench/bin/python requirements-bench.txt
+	@touch $@
+
+SHARE ?= 1
 campaign: .venv/installed  ## inject the catalogue's faults in full: make campaign SHARE=0.1 ARGS="-k STO"
 	@$(PYTHON) -m pytest -m fault --campaign $(SHARE) -p no:timeout $(ARGS); status=$$?; $(PYTHON) manage.py fault_table; exit $$status
 
@@ -45,6 +54,15 @@ code: .venv/installed  ## a demo person's one-time code: make code USER=quinn
 
 test: .venv/installed  ## the whole suite, services included
 	@$(PYTHON) -m pytest $(ARGS)
+
+PART ?= ledger
+bench: .venv-bench/installed  ## measure beside named rivals: make bench PART=ledger ARGS="--rounds 3"
+	@.venv-bench/bin/python -m tests.benchmarks $(PART) $(ARGS)
+
+.venv-bench/installed: .venv/installed requirements-bench.txt
+	@test -x .venv-bench/bin/python || python3 -m venv .venv-bench
+	.venv/bin/uv pip sync --quiet --require-hashes --python .venv-bench/bin/python requirements-bench.txt
+	@touch $@
 
 SHARE ?= 1
 campaign: .venv/installed  ## inject the catalogue's faults in full: make campaign SHARE=0.1 ARGS="-k STO"

@@ -2,8 +2,10 @@
 
 from audit import erasures, inclusion, personal, refusals, sessions, state, trail
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
+from audit.acts import Act, RowMissing, act
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.credentials import code_now, provisioning_uri
+from audit.desk import scope
 from audit.fields import ClockTimestamp, uuid7
 from audit.guards import contents, trust
 from audit.guards import standing as guards
@@ -25,6 +27,7 @@ from audit.ledger import (
     ParentUnknown,
     append,
     append_alone,
+    append_many,
     by_leaf,
     content,
     get_blob,
@@ -35,10 +38,15 @@ from audit.ledger import (
 )
 from audit.models import OpenSession, Record, Role, Signature, User
 from audit.operations import Grant, RefuseChange, Regulated
+from audit.outside.standing import standing as outside_standing
+from audit.outside.timestamps import request as request_stamp
 from audit.proofs import USED_BEFORE
+from audit.recovery import standing
+from audit.recovery.clock import TimeUnsynchronised, database_now
 from audit.refusals import NotEntitled, Refused
 from audit.refusals import record as record_refusal
 from audit.regulated import RegulatedModel
+from audit.signature_lines import signature_lines
 from audit.signatures import (
     Meaning,
     ShownSignature,
@@ -55,11 +63,12 @@ from audit.signatures import (
 )
 from audit.software import build_digest, software
 from audit.transitions import Transitions
-from audit.verification import Verification
+from audit.verification import Verification, verify_against
 from audit.verification import verify_installation as verify
 
 __all__ = [
     "USED_BEFORE",
+    "Act",
     "Actor",
     "ClockTimestamp",
     "Grant",
@@ -76,20 +85,24 @@ __all__ = [
     "Regulated",
     "RegulatedModel",
     "Role",
+    "RowMissing",
     "ShownSignature",
     "Signature",
     "SignatureRefused",
     "SigningProof",
     "Source",
+    "TimeUnsynchronised",
     "Transitions",
     "Unsealed",
     "User",
     "Verification",
     "ViewChanged",
+    "act",
     "acting",
     "actor_of",
     "append",
     "append_alone",
+    "append_many",
     "build_digest",
     "by_leaf",
     "change_person",
@@ -98,6 +111,7 @@ __all__ = [
     "contents",
     "create_person",
     "current_roles",
+    "database_now",
     "decode",
     "encode",
     "enrol_code",
@@ -111,6 +125,7 @@ __all__ = [
     "next_code_at",
     "number",
     "os_user_actor",
+    "outside_standing",
     "people_as_of",
     "personal",
     "process_actor",
@@ -120,17 +135,21 @@ __all__ = [
     "quantity",
     "record_refusal",
     "refusals",
+    "request_stamp",
     "require_role",
     "require_view",
     "revoke_role",
     "roles_as_of",
+    "scope",
     "sequence_of",
     "sessions",
     "set_password",
     "shown",
     "sign",
+    "signature_lines",
     "signatures_of",
     "software",
+    "standing",
     "state",
     "timestamp",
     "trail",
@@ -138,6 +157,7 @@ __all__ = [
     "unsealed",
     "uuid7",
     "verify",
+    "verify_against",
     "view_digest",
     "wait_for_seal",
 ]

@@ -12,8 +12,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from audit import bundles, canonical, chain, checkpoint, keys, ledger, merkle, tiles
+from audit.desk import scope
 from audit.guards import contents
-from audit.models import Block, Checkpoint, Record
+from audit.models import Block, Record
+from audit.outside import evidence
 from audit.software import software
 
 Progress = Callable[[int, int], None]
@@ -95,8 +97,8 @@ def export(
     The export is itself a record. Raises ExportRefused when nothing is sealed yet or the folder
     exists.
     """
-    filters = filters or Filters()
-    selection = _select(filters)
+    filters, seen = filters or Filters(), scope.of(actor)
+    selection = _select(filters, seen)
     try:
         digest = bundles.write(folder, _contents(selection, filters, progress))
     except bundles.BundleRefused as error:
@@ -109,6 +111,7 @@ def export(
         data={
             "manifest": digest,
             "filters": filters.as_told(),
+            "scope": seen.as_told(),
             "tree_size": selection.head.tree_size,
             "records": len(selection.chosen) if selection.chosen is not None else "all",
         },
@@ -116,14 +119,15 @@ def export(
     return digest
 
 
-def _select(filters: Filters) -> Selection:
-    newest = Checkpoint.objects.order_by("-tree_size").first()
+def _select(filters: Filters, seen: scope.Scope) -> Selection:
+    newest = evidence.head()
     if newest is None:
         raise ExportRefused("nothing is sealed yet: is the sealer running?")
-    selection = Selection(checkpoint.parse(newest.note))
-    if filters:
+    selection = Selection(checkpoint.parse(newest))
+    if filters or seen.is_limited:
         last = Block.objects.get(pk=selection.head.block_number)
-        rows = Record.objects.filter(filters.query(), transaction__lt=last.transaction_below)
+        inside = filters.query() & seen.query()
+        rows = Record.objects.filter(inside, transaction__lt=last.transaction_below)
         found = list(rows.values_list("id", "transaction"))
         selection.chosen = {identity for identity, _ in found}
         selection.transactions = sorted(xid for _, xid in found)
@@ -133,7 +137,7 @@ def _select(filters: Filters) -> Selection:
 def _contents(selection: Selection, filters: Filters, progress: Progress) -> bundles.Contents:
     head = selection.head
     return bundles.Contents(
-        origin=head.origin,
+        origin=_origin(head),
         scope="complete" if selection.chosen is None else "selection",
         tree_size=head.tree_size,
         software=software(),
@@ -141,11 +145,18 @@ def _contents(selection: Selection, filters: Filters, progress: Progress) -> bun
         filters=filters.as_told(),
         entries=_entries(selection, progress),
         headers=_headers(head),
-        checkpoints=_checkpoints(head),
+        checkpoints=evidence.checkpoints(head),
+        extras=evidence.tokens(head),
         proofs=_proofs(selection),
         keys=keys.public_keys(settings.LEDGER_PUBLIC_KEY_FILE),
         blobs=_blobs(selection),
     )
+
+
+def _origin(head: checkpoint.Checkpoint) -> str:
+    """Return the ledger's name: that of a checkpoint names its epoch too."""
+    header = Block.objects.values_list("header", flat=True).get(pk=head.block_number)
+    return chain.Header.decode(header.encode()).origin
 
 
 def _blocks(head: checkpoint.Checkpoint) -> Iterator[Block]:
@@ -156,12 +167,6 @@ def _blocks(head: checkpoint.Checkpoint) -> Iterator[Block]:
 def _headers(head: checkpoint.Checkpoint) -> Iterator[chain.Header]:
     for block in _blocks(head):
         yield chain.Header.decode(block.header.encode())
-
-
-def _checkpoints(head: checkpoint.Checkpoint) -> list[str]:
-    """Return the checkpoints up to the head: more may have been signed since it was chosen."""
-    rows = Checkpoint.objects.filter(tree_size__lte=head.tree_size).order_by("tree_size")
-    return list(rows.values_list("note", flat=True))
 
 
 def _placed(selection: Selection) -> Iterator[tuple[Record, int, bytes]]:

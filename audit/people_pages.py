@@ -24,6 +24,8 @@ class PersonPage:
     history: Sequence[tuple[str, Record]]  # in words, and the record itself
     email: str = ""  # as people read it, or that it was erased
     erase: SigningDialog | None = None  # where there is personal text left to destroy
+    scopes: Sequence[str] = ()  # the streams the person is limited to; none: every stream
+    scope: BaseForm | None = None
 
 
 @dataclass(frozen=True)

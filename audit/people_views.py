@@ -17,6 +17,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from audit import credentials, identity, ledger, proofs, refusals, sessions
+from audit.desk import scope
+from audit.desk.forms import ScopeForm
 from audit.erasure_pages import erasure_dialog
 from audit.forms import AsOfForm, ChangePasswordForm, NewPersonForm, ReasonForm, RoleForm
 from audit.models import Role, User
@@ -73,6 +75,8 @@ def person_page(request: HttpRequest, user: User, *, erasing: Any = None) -> Per
             (headline(record.kind, ledger.content(record)), record)
             for record in identity.history_of(user)
         ],
+        scopes=scope.of(user).as_told(),
+        scope=ScopeForm(prefix="scope"),
     )
 
 
@@ -111,6 +115,20 @@ def grant(request: HttpRequest, pk: UUID) -> HttpResponse:
 def revoke(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = RoleForm(request.POST, prefix="revoke")
     return _do(request, pk, identity.revoke_role, "Role revoked", form)
+
+
+@require_POST
+def limit(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Limit what a person sees to a stream, beside the streams they have."""
+    form = ScopeForm(request.POST, prefix="scope")
+    return _do(request, pk, scope.grant, "Scope given", form)
+
+
+@require_POST
+def unlimit(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Take a stream from what a person is limited to."""
+    form = ScopeForm(request.POST, prefix="scope")
+    return _do(request, pk, scope.revoke, "Scope taken back", form)
 
 
 @require_POST

@@ -22,6 +22,7 @@ from audit.credentials import next_code_at
 from audit.identity import current_roles
 from audit.models import Record, Role, Signature, User
 from audit.proofs import KINDS, LIFE, METHOD, SIGNING, SignatureRefused, SigningProof, prove
+from audit.recovery import clock
 from audit.refusals import NotEntitled, Refused
 
 MANIFEST = 1  # version
@@ -84,6 +85,7 @@ def sign(
     """
     if not connection.in_atomic_block:
         raise RuntimeError("sign belongs into the transaction of the act that it signs")
+    clock.require_agreement()
     now = now or timezone.now()
     held = _entitled(signer, roles=roles, authors=authors)
     proved = _checked_proof(proof, signer=signer, now=now)

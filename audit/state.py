@@ -7,13 +7,17 @@ the clock decides.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.apps import apps
 
 from audit.models import Record
 from audit.regulated import RegulatedModel
+
+if TYPE_CHECKING:
+    from audit.desk.past import Then
 
 CHUNK = 1000  # records, rows
 Subject = tuple[str, str]  # type, key
@@ -128,3 +132,10 @@ def _missing(
 ) -> Iterator[Difference]:
     for (label, key), told in sorted(rows.items()):
         yield Difference(models[label]._meta.db_table, key, "id", ABSENT, told.state.decode())
+
+
+def as_of(kind: str, key: str, moment: datetime) -> "Then":
+    """Return what a subject was at a moment, from the ledger alone; see ``audit.desk.past``."""
+    from audit.desk import past
+
+    return past.as_of(kind, key, moment)

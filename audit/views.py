@@ -18,13 +18,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from audit import exports, identity, ledger
+from audit.desk import scope
+from audit.desk.conditions import SearchRefused
 from audit.guards import contents
 from audit.models import Blob, Record, Role
+from audit.outside.standing import standing
 from audit.pages import Pages, TrailPage
 from audit.record_pages import record_page, trail_address
 from audit.trail_pages import ExportForm, TrailForm, export_dialog, note_look, trail_page
 
 READERS = tuple(Role)  # everybody with a role reads
+EXPORTED_BY = {"stream", "kind", "person", "since", "until", "text"}  # filters of an export
 EXPORTERS = {Role.AUDITOR, Role.QA_REVIEWER, Role.QA_APPROVER}
 
 
@@ -38,8 +42,8 @@ def trail(request: HttpRequest) -> HttpResponse:
 def _trail(request: HttpRequest, export_form: ExportForm) -> HttpResponse:
     user: Any = request.user
     identity.require_role(user, *READERS, to="read the trail")
-    form = TrailForm(request.GET)
-    page = _looked_at(form, request) or _nothing(form)
+    form = TrailForm(request.GET, scope.of(user))
+    page = replace(_looked_at(form, request) or _nothing(form), outside=standing())
     if EXPORTERS & identity.current_roles(user) and not form.errors:
         page = replace(page, export=export_dialog(request.GET, export_form, actor=user))
     status = 400 if form.errors or export_form.errors else 200
@@ -57,7 +61,9 @@ def _looked_at(form: TrailForm, request: HttpRequest) -> TrailPage | None:
         return trail_page(form, request.GET)
     except ValidationError as error:
         form.add_error(None, error)
-        return None
+    except SearchRefused as refusal:
+        form.add_error(None, f"{refusal.reason}. {refusal.what_to_do}")
+    return None
 
 
 def _nothing(form: TrailForm) -> TrailPage:
@@ -70,10 +76,13 @@ def export(request: HttpRequest) -> HttpResponseBase:
     """Give a bundle of what is filtered as one ZIP file; the export is recorded."""
     user: Any = request.user
     identity.require_role(user, *EXPORTERS, to="export the trail")
-    form, asked = TrailForm(request.GET), ExportForm(request.POST)
+    form, asked = TrailForm(request.GET, scope.of(user)), ExportForm(request.POST)
     if not (form.is_valid() and asked.is_valid()):
         return _trail(request, asked)
     told: dict[str, Any] = form.filters().given()
+    if unknown := sorted(set(told) - EXPORTED_BY):
+        asked.add_error(None, f"An export does not know the filter {unknown[0]}: take it away.")
+        return _trail(request, asked)
     try:
         packed = packed_bundle(exports.Filters(**told), actor=user, **asked.cleaned_data)
     except exports.ExportRefused as refusal:
@@ -101,7 +110,7 @@ def packed_bundle(filters: exports.Filters, *, actor: Any, reason: str) -> IO[by
 def record(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Show one record with its proof, checked now."""
     found = _readable(request, pk)
-    page = record_page(found)
+    page = record_page(found, scope.of(request.user))
     place = "not sealed yet" if page.sequence is None else f"No. {page.sequence}"
     crumbs = [
         ("Trail", reverse("audit:trail")),
@@ -133,7 +142,9 @@ def blob(request: HttpRequest, pk: UUID, digest: str) -> HttpResponse:
 def _readable(request: HttpRequest, pk: UUID) -> Record:
     user: Any = request.user
     identity.require_role(user, *READERS, to="read records")
-    return get_object_or_404(Record, pk=pk)
+    found = get_object_or_404(Record, pk=pk)
+    scope.of(user).require(found.stream)
+    return found
 
 
 def _attachment(content: bytes, media_type: str, name: str) -> HttpResponse:

@@ -88,7 +88,7 @@ DROP FUNCTION audit_personalkey_ends();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0004_ddl")]
+    dependencies = [("audit", "0014_desk")]
 
     operations = [
         migrations.RunSQL(EXPECTED, ANYBODYS),

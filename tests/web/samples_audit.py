@@ -1,9 +1,11 @@
 """Sample pages of the record store."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from audit import pages as audit
+from audit.outside.standing import Standing
 from tests.web.samples import (
     ANNA,
     FEED,
@@ -17,6 +19,21 @@ from tests.web.samples import (
     dialog,
     digest,
     signatures,
+)
+
+OUTSIDE = Standing(
+    signed=18_204,
+    published=18_204,
+    met=2,
+    quorum=2,
+    witnesses=3,
+    token_size=17_950,
+    token_at=NOW,
+    has_authority=True,
+    troubles=(),
+)
+OUTSIDE_LATE = replace(
+    OUTSIDE, published=18_011, troubles=("Witnesses: 1 of 2 witnesses have cosigned",)
 )
 
 
@@ -47,7 +64,13 @@ def trail(rows: int = 18, filtered: bool = False) -> dict[str, Any]:
     pages = audit.Pages(rows, total=1204, newer_href="/t", older_href="/t")
     export = dialog("export", ReasonForm(), "Export what is filtered", needs_signature=False)
     page = audit.TrailPage(
-        TrailForm(), made, pages, chips if filtered else (), clear_href="/t", export=export
+        TrailForm(),
+        made,
+        pages,
+        chips if filtered else (),
+        clear_href="/t",
+        export=export,
+        outside=OUTSIDE_LATE if filtered else OUTSIDE,
     )
     return {"page": page}
 

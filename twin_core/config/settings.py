@@ -9,7 +9,9 @@ from twin_core.config.environment import (
     env_bool,
     env_database,
     env_number,
+    env_optional_path,
     env_path,
+    env_paths,
     env_secret,
     env_text,
     env_url,
@@ -25,6 +27,8 @@ DATA_DIR = env_path("TWIN_DATA_DIR", BASE_DIR / "data")
 
 DATABASES = {"default": env_database("TWIN_DATABASE_URL")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# Without a number psycopg prepares nothing at all; this one leaves it to those who ask for it.
+DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 1_000_000
 if env_text("TWIN_PROCESS", "") == "web":  # each request has a thread of its own: they share a pool
     pool = {"min_size": 1, "max_size": int(env_number("TWIN_WEB_CONNECTIONS", default=12))}
     DATABASES["default"]["OPTIONS"]["pool"] = pool | {"timeout": 10}  # seconds for a free one
@@ -168,12 +172,25 @@ LEDGER_KEY_FILE = env_path("TWIN_LEDGER_KEY_FILE", DATA_DIR / "keys" / "ledger.k
 LEDGER_PUBLIC_KEY_FILE = env_path("TWIN_LEDGER_PUBLIC_KEY_FILE", DATA_DIR / "keys" / "ledger.pub")
 CHECKPOINT_DIR = env_path("TWIN_CHECKPOINT_DIR", DATA_DIR / "checkpoints")
 WATCH_EVERY_S = env_number("TWIN_WATCH_EVERY_S", default=30)  # seconds between looks at the guards
+WITNESSES_FILE = env_path("TWIN_WITNESSES", DATA_DIR / "witnesses.txt")  # no file: none is asked
+CHECKPOINT_FOLDERS = env_paths("TWIN_CHECKPOINT_FOLDERS")  # further ones, on other machines' disks
+CHECKPOINT_HOOK = env_optional_path("TWIN_CHECKPOINT_HOOK")  # a program that takes checkpoints
+CHECKPOINT_HOOK_EVERY_S = env_number("TWIN_CHECKPOINT_HOOK_EVERY_S", default=60)  # seconds, most
+TIMESTAMP_URL = env_text("TWIN_TIMESTAMP_URL", "")  # RFC 3161 authority; empty: none is asked
+TIMESTAMP_ROOTS = env_optional_path("TWIN_TIMESTAMP_ROOTS")  # PEM: certificates it is held to
+LEDGER_SECOND_KEY_FILE = env_optional_path("TWIN_LEDGER_SECOND_KEY_FILE")  # ML-DSA-44, PEM
+TILES_ARE_PUBLIC = env_bool("TWIN_TILES_ARE_PUBLIC", default=False)  # hashes only, never records
+LEDGER_READERS_FILE = env_optional_path("TWIN_LEDGER_READERS")  # tokens that may read records
+CLOCK_LIMIT_S = env_number("TWIN_CLOCK_LIMIT_S", default=1)  # doubt of the time that stops signing
+TIME_SOURCE_REQUIRED = env_bool("TWIN_TIME_SOURCE_REQUIRED", default=False)  # to sign at all
+BACKUP_DIR = env_path("TWIN_BACKUP_DIR") if env_text("TWIN_BACKUP_DIR", "") else None  # or nothing
+BACKUP_RECIPIENT = env_text("TWIN_BACKUP_RECIPIENT", "")  # age1...: whom backups are encrypted to
 SEAL_INTERVAL = env_number("TWIN_SEAL_INTERVAL", default=0.05)  # seconds between looks for records
 
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["twin_core.rest.parsers.StrictJSON"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["twin_core.rest.authentication.Session"],
     "DEFAULT_PERMISSION_CLASSES": ["twin_core.rest.permissions.HoldsARole"],
     "DEFAULT_PAGINATION_CLASS": "twin_core.rest.pagination.ByKey",

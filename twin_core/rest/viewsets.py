@@ -104,7 +104,9 @@ class RecordsView(APIView):
         with transaction.atomic():
             trail.note_view(filters, actor=request.user, where="interface")
         pages = ByKey()
-        found = pages.paginate_queryset(trail.search(filters), request, view=self)
+        found = pages.paginate_queryset(
+            trail.search(filters, audit.scope.of(request.user)), request, view=self
+        )
         context = {"untrusted": trust.untrusted(found or [])}
         told = serializers.RecordSerializer(found, many=True, context=context)
         return pages.get_paginated_response(told.data)
@@ -118,6 +120,7 @@ class RecordView(APIView):
         """A record with its place, its inclusion proof and its signatures."""
         audit.require_role(request.user, *READERS, to="read the trail")
         record: Any = get_object_or_404(Record, pk=pk)
+        audit.scope.of(request.user).require(record.stream)
         record.is_intact = audit.is_intact(record)
         record.inclusion = inclusion.prove(record)
         record.shown_signatures = audit.signatures_of(record)

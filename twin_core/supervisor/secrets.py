@@ -9,6 +9,7 @@ import hashlib
 import json
 import secrets
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -29,6 +30,7 @@ class Secrets:
     sealer: str = field(default_factory=password, repr=False)
     gate: str = field(default_factory=password, repr=False)
     auditor: str = field(default_factory=password, repr=False)
+    indexer: str = field(default_factory=password, repr=False)
     mlflow: str = field(default_factory=password, repr=False)
     valkey: str = field(default_factory=password, repr=False)
     ledger_origin: str = field(default_factory=lambda: f"localhost/ledger/{secrets.token_hex(4)}")
@@ -79,3 +81,9 @@ def verifier_key(name: str, public: Ed25519PublicKey) -> str:
     typed = b"\x01" + raw  # 0x01: Ed25519
     key_id = hashlib.sha256(name.encode() + b"\n" + typed).digest()[:4]
     return f"{name}+{key_id.hex()}+{base64.b64encode(typed).decode()}"
+
+
+def ledger_public_keys(keys: Path) -> list[tuple[str, str]]:
+    """Return (name, key text) of each public key of the ledger, oldest first."""
+    lines = (keys / "ledger.pub").read_text(encoding="utf-8").splitlines()
+    return [(line.partition("+")[0], line) for line in lines if line and line[0] != "#"]

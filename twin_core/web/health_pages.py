@@ -46,6 +46,7 @@ def tiles(report: status.Report) -> Iterator[HealthTile]:
     yield sealer(now)
     yield checkpoint(now)
     yield guards(now)
+    yield outside()
     yield worker(now)
     yield from connectors(now)
     yield gate(report)
@@ -55,6 +56,9 @@ def tiles(report: status.Report) -> Iterator[HealthTile]:
 
 
 def sealer(now: datetime) -> HealthTile:
+    if not (standing := audit.standing.current()).is_open:
+        words = f"No record is taken: {standing.reason}. Two persons open a new epoch."
+        return HealthTile("Sealer", "failed", "ledger closed", words, since=standing.since)
     found = audit.unsealed()
     lag = (now - found.since).total_seconds() if found.since else 0.0
     late = lag > LATE
@@ -106,6 +110,21 @@ def guards(now: datetime) -> HealthTile:
         words=words,
         since=found.since,
         facts=[("Last look", f"{span((now - said.at).total_seconds())} ago" if said else "never")],
+    )
+
+
+def outside() -> HealthTile:
+    """Return how the evidence outside stands: witnesses, stores, time authority."""
+    found = audit.outside_standing()
+    words = "Checkpoints are confirmed by witnesses outside this installation."
+    if not found.quorum:
+        words = "No witness is configured: who owns this machine could rewrite its past."
+    return HealthTile(
+        name="Evidence outside",
+        state=found.state,
+        value=f"{found.met} of {found.quorum} witnesses" if found.quorum else "not configured",
+        words=" ".join(sentence(trouble) for trouble in found.troubles) or words,
+        facts=found.facts(),
     )
 
 

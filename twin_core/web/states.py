@@ -85,6 +85,11 @@ LOOKS: dict[str, Look] = {
     "not_proved": BAD,
     "signed": OK,
     "unsigned": OFF,
+    # reviews of the trail
+    "opened": WAIT,
+    "abandoned": OFF,
+    "no_concern": OK,
+    "finding": BAD,
     # people
     "active": OK,
     "locked": BAD,

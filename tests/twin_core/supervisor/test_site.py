@@ -25,7 +25,7 @@ AS_ROOT = os.geteuid() == 0
 PATIENCE = 120.0  # seconds after which a test gives up; nothing is measured by it
 EVERYTHING = [
     *("postgres", "valkey", "sealer", "web", "watch"),
-    *("relay", "worker", "connector", "gate", "tracking"),
+    *("relay", "worker", "connector", "gate", "tracking", "indexer"),
 ]
 ROLES_OF = {
     "sealer": {"twin_sealer"},
@@ -35,6 +35,7 @@ ROLES_OF = {
     "worker": {"twin_application"},
     "connector": {"twin_application"},
     "gate": {"twin_gate"},
+    "indexer": {"twin_indexer"},
     "tracking": {"twin_application", "twin_mlflow"},
 }
 
