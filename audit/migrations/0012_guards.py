@@ -88,7 +88,7 @@ DROP FUNCTION audit_personalkey_ends();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0014_desk")]
+    dependencies = [("audit", "0013_retention")]
 
     operations = [
         migrations.RunSQL(EXPECTED, ANYBODYS),
