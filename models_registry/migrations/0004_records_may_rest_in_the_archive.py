@@ -11,7 +11,7 @@ REGULATED = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0001_initial"), ("models_registry", "0002_lifecycle")]
+    dependencies = [("audit", "0001_initial"), ("models_registry", "0003_checked_by_statement")]
 
     operations = [
         *(LooseCitation(model, editable=False) for model in REGULATED),

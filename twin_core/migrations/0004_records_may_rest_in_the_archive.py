@@ -19,7 +19,7 @@ REGULATED = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0001_initial"), ("twin_core", "0002_guard_rails")]
+    dependencies = [("audit", "0001_initial"), ("twin_core", "0003_checked_by_statement")]
 
     operations = [
         *(LooseCitation(model, editable=False) for model in REGULATED),
