@@ -321,8 +321,10 @@ def _flaw_of_digests(
     return None
 
 
-def _flaw_of_forks(header: Header, payloads: Sequence[bytes], opens_epoch: bool) -> Finding | None:
-    forks = [position for position, payload in enumerate(payloads) if is_fork(payload)]
+def _flaw_of_forks(
+    header: Header, payloads: Sequence[bytes | None], opens_epoch: bool
+) -> Finding | None:
+    forks = [place for place, payload in enumerate(payloads) if payload and is_fork(payload)]
     if opens_epoch and not forks:
         return Finding(header.place, f"opens epoch {header.epoch}, but holds no fork record")
     for position in forks[1:] if opens_epoch else forks:

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from audit import bundles, canonical, chain, checkpoint, keys, ledger, merkle, tiles
 from audit.desk import scope
-from audit.models import Blob, Block, DroppedRecord, Line, Record
+from audit.guards import contents
+from audit.models import Block, DroppedRecord, Line, Record
 from audit.outside import evidence
 from audit.software import software
 
@@ -212,7 +213,14 @@ def _blobs(selection: Selection) -> Iterator[tuple[str, list[bytes]]]:
             for digest in canonical.decode(text_of(record))["blobs"]:
                 if digest not in seen:
                     seen.add(digest)
-                    yield digest, [bytes(Blob.objects.get(pk=digest).content)]
+                    yield digest, [_whole(digest)]
+
+
+def _whole(digest: str) -> bytes:
+    try:
+        return contents.given_out(digest)
+    except contents.ContentDamaged as error:
+        raise ExportRefused(f"{error.reason}: nothing is exported with it") from error
 
 
 def text_of(line: Line) -> bytes:

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from audit import exports, identity, ledger
 from audit.desk import scope
 from audit.desk.conditions import SearchRefused
+from audit.guards import contents
 from audit.models import Blob, Record, Role
 from audit.outside.standing import standing
 from audit.pages import Pages, TrailPage
@@ -140,7 +141,7 @@ def blob(request: HttpRequest, pk: UUID, digest: str) -> HttpResponse:
     if digest not in ledger.content(found)["blobs"]:
         raise Http404("the record does not cite this content")
     kept = get_object_or_404(Blob, pk=digest)
-    return _attachment(ledger.get_blob(digest), kept.media_type, digest)
+    return _attachment(contents.given_out(digest), kept.media_type, digest)
 
 
 def _readable(request: HttpRequest, pk: UUID) -> Record:

@@ -9,6 +9,7 @@ from audit.models.desk import (
 )
 from audit.models.outside import Delivery, Publication, Token
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
+from audit.models.personal import PersonalKey
 from audit.models.records import Blob, Block, Checkpoint, Record, Tile
 from audit.models.retention import ActKey, ArchivedMonth, DroppedRecord, LegalHold, Line
 from audit.models.standing import Standing
@@ -25,6 +26,7 @@ __all__ = [
     "LegalHold",
     "Line",
     "OpenSession",
+    "PersonalKey",
     "Publication",
     "Record",
     "ReviewJudgement",

@@ -45,13 +45,17 @@ def load_or_make(folder: DataFolder) -> Secrets:
     if asdict(kept) != known:
         write_private(store, json.dumps(asdict(kept), indent=1) + "\n")
     make_ledger_key(folder, kept.ledger_origin)
-    make_credential_key(folder)
+    make_secret_key(folder, "credential.key")
+    make_secret_key(folder, "personal.key")
     return kept
 
 
-def make_credential_key(folder: DataFolder) -> None:
-    """Make the key that code secrets are encrypted under, unless there is one; never replace it."""
-    path = folder.keys / "credential.key"
+def make_secret_key(folder: DataFolder, name: str) -> None:
+    """Make a key for secrets or personal text in the database, unless there is one; never replace.
+
+    A lost one is restored from the key backup: what stands under it would not open with another.
+    """
+    path = folder.keys / name
     if not path.exists():
         write_private(path, base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
 

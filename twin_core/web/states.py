@@ -54,6 +54,7 @@ LOOKS: dict[str, Look] = {
     "undecided": QUESTION,
     "holds": OK,
     "broken": BAD,
+    "untrusted": BAD,
     "not_checked": PLAIN,
     # samples
     "good": OK,

@@ -48,7 +48,7 @@ def digests(folder: Path) -> dict[str, str]:
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for name in sorted(TRUST)
         for path in sorted((folder / name).rglob("*"))
-        if path.is_file() and path.name not in ("README.txt", "fields.md")
+        if path.is_file() and path.name not in ("README.md", "README.txt", "fields.md")
     }
 
 
