@@ -1,0 +1,89 @@
+"""The cut of an export: one signed checkpoint, fixed when it is asked for, and who asked for what.
+
+Records below a checkpoint are sealed and never change, so an export that is made in many short
+transactions, or goes on after its process was killed, is one consistent state of the ledger.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from django.utils import timezone
+
+from audit import actors, canonical, checkpoint
+from audit.exports.filters import ExportRefused, Filters
+from audit.models import Checkpoint
+from audit.software import software
+
+FORMATS = {  # copies beside the hashed bytes, and what a person calls them
+    "parquet": "Parquet tables",
+    "csv": "Tables for spreadsheets (CSV)",
+    "html": "Pages to read, with an index",
+    "pdf": "Signed PDF report",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What is exported, all of it decided before the first record is read."""
+
+    note: str  # the checkpoint, as signed
+    filters: dict[str, Any]  # as told
+    formats: tuple[str, ...]
+    actor: dict[str, str]  # as told
+    reason: str
+    created_at: str
+    software: str
+
+    @property
+    def head(self) -> checkpoint.Checkpoint:
+        return checkpoint.parse(self.note)
+
+    @property
+    def origin(self) -> str:
+        """The ledger's name: a checkpoint of a later epoch has it with the epoch's number."""
+        return self.head.origin.partition("/epoch/")[0]
+
+    @property
+    def tree_size(self) -> int:
+        return self.head.tree_size
+
+    @property
+    def scope(self) -> Literal["complete", "selection"]:
+        return "selection" if self.filters else "complete"
+
+    @property
+    def moment(self) -> datetime:
+        return datetime.fromisoformat(self.created_at)
+
+    def encode(self) -> bytes:
+        return canonical.encode(asdict(self))
+
+    @classmethod
+    def decode(cls, text: bytes) -> "Cut":
+        """Read a stored cut; raises canonical.NotCanonical, TypeError for what is none."""
+        told = canonical.decode(text)
+        return cls(**{**told, "formats": tuple(told["formats"])})
+
+
+def cut_now(
+    filters: Filters, *, formats: tuple[str, ...] = (), actor: Any = None, reason: str | None = None
+) -> Cut:
+    """Return the cut at the newest checkpoint.
+
+    Raises ExportRefused when nothing is sealed yet or a format is unknown.
+    """
+    if unknown := sorted(set(formats) - set(FORMATS)):
+        raise ExportRefused(f"no copy is called {', '.join(unknown)}: take of {', '.join(FORMATS)}")
+    newest = Checkpoint.objects.order_by("-tree_size").first()
+    if newest is None:
+        raise ExportRefused("nothing is sealed yet: is the sealer running?")
+    return Cut(
+        note=newest.note,
+        filters=canonical.decode(canonical.encode(filters.as_told())),
+        formats=tuple(name for name in FORMATS if name in formats),
+        actor=actors.actor_of(actor).as_told(),
+        reason=reason or "",
+        created_at=canonical.timestamp(timezone.now()),
+        software=software(),
+    )
