@@ -13,6 +13,7 @@ from audit.exports import copies, reading
 from audit.exports.copies import lines
 from audit.exports.cut import Cut
 from audit.exports.filters import ExportRefused, Filters
+from audit.exports.index_lines import ID
 from audit.exports.journal import Growing, Journal, refuse_other
 from audit.exports.proving import Prover
 from audit.models import Blob, Block, Checkpoint, Record
@@ -20,6 +21,7 @@ from audit.models import Blob, Block, Checkpoint, Record
 PART = 50_000  # records between two lines of the journal
 LINES = ("records.jsonl", "index.jsonl", "proofs.jsonl")
 MOST_CHOSEN = 5_000_000  # records of a selection: their keys are held in memory
+TAIL = 8_192  # bytes that hold the last line of a file of short lines
 CITES = b'"blobs":["'
 
 
@@ -96,17 +98,14 @@ class Build:
         """Write records, index and proofs, part after part."""
         chosen = self._chosen()
         total = self.head.tree_size if chosen is None else len(chosen.keys)
-        prover = Prover(self.head.tree_size) if chosen else None
-        records, shown, done = 0, 0, self.records  # of this part: exported, in the index
+        part, prover = Part(), Prover(self.head.tree_size) if chosen else None
         with self.journal.growing(self.names) as files:
             for page in reading.ahead(lambda: self._pages(chosen)):
-                records += _put(files, page, chosen, prover)
-                shown += page.count
-                if page.ends_block and shown >= PART:
-                    files.commit(block=page.block, records=records)
-                    done, records, shown = done + records, 0, 0
-                    yield self._progress("records", done, total)
-            files.commit(block=self.head.block_number, records=records)
+                part.put(files, page, chosen, prover)
+                if page.ends_block and part.shown >= PART:
+                    part = part.commit(files, page.block)
+                    yield self._progress("records", self.records, total)
+            part.commit(files, self.head.block_number)
         self.journal.finish(self.names)
         self.journal.note(**_ends(self.bundle, self.records))
         yield self._progress("records", self.records, total)
@@ -145,7 +144,8 @@ class Build:
 
     def _blobs(self) -> Iterator[Progress]:
         """Write every content that the records cite, each once."""
-        for digest in _cited(self.bundle / "records.jsonl"):
+        cited = {digest for part in self.journal.parts for digest in part["cited"]}
+        for digest in sorted(cited):
             name = f"blobs/{digest}"
             if name in self.journal.digests:
                 continue
@@ -167,21 +167,50 @@ class Build:
         return Progress(step, place * total + done, len(names) * total)
 
 
-def _put(files: Growing, page: reading.Page, chosen: Chosen | None, prover: Prover | None) -> int:
-    """Put a page's lines into their files; return how many of its records are exported."""
-    files.put("index.jsonl", page.index())
-    if chosen is None or prover is None:
+@dataclass(slots=True)
+class Part:
+    """What was put since the last line of the journal: lines of the index, records, contents."""
+
+    shown: int = 0
+    records: int = 0
+    cited: set[str] = field(default_factory=set)
+
+    def put(
+        self, files: Growing, page: reading.Page, chosen: Chosen | None, prover: Prover | None
+    ) -> None:
+        """Put a page's lines into their files."""
+        files.put("index.jsonl", page.index())
+        self.shown += page.count
+        if chosen is not None and prover is not None:
+            self._put_chosen(files, page, chosen, prover)
+            return
         files.put("records.jsonl", page.payloads)
-        return page.count
-    lines, put = page.payloads.split(b"\n"), 0
-    for place in range(page.count):
-        if page.ids[place * reading.ID : (place + 1) * reading.ID] in chosen.keys:
-            sequence = page.first + place
-            proof = {"hashes": prover.proof(sequence), "sequence": sequence}
-            files.put("records.jsonl", lines[place] + b"\n")
-            files.put("proofs.jsonl", canonical.encode(proof) + b"\n")
-            put += 1
-    return put
+        self.records += page.count
+        if CITES in page.payloads:
+            self.cited.update(*map(_blobs_of, page.payloads.split(b"\n")))
+
+    def _put_chosen(
+        self, files: Growing, page: reading.Page, chosen: Chosen, prover: Prover
+    ) -> None:
+        lines = page.payloads.split(b"\n")
+        for place in range(page.count):
+            if page.ids[place * ID : (place + 1) * ID] in chosen.keys:
+                sequence = page.first + place
+                proof = {"hashes": prover.proof(sequence), "sequence": sequence}
+                files.put("records.jsonl", lines[place] + b"\n")
+                files.put("proofs.jsonl", canonical.encode(proof) + b"\n")
+                self.cited.update(_blobs_of(lines[place]))
+                self.records += 1
+
+    def commit(self, files: Growing, block: int) -> "Part":
+        """Let the part count, up to and with ``block``; return the next, empty one."""
+        files.commit(block=block, records=self.records, cited=sorted(self.cited))
+        return Part()
+
+
+def _blobs_of(payload: bytes) -> list[str]:
+    """Return the contents that a record cites."""
+    return canonical.decode(payload)["blobs"] if CITES in payload else []
 
 
 def _headers(upto: int) -> Iterator[bytes]:
@@ -195,21 +224,17 @@ def _public_keys() -> list[PublicKey]:
     return keys.public_keys(settings.LEDGER_PUBLIC_KEY_FILE)
 
 
-def _cited(records: Path) -> Iterator[str]:
-    """Yield the digest of each content that the lines of a file cite, once."""
-    seen: set[str] = set()
-    with records.open("rb") as file:
-        for line in file:
-            if CITES in line:
-                for digest in canonical.decode(line[:-1])["blobs"]:
-                    if digest not in seen:
-                        seen.add(digest)
-                        yield digest
-
-
 def _ends(bundle: Path, records: int) -> dict[str, int | None]:
     """Return the sequences of the first and the last record in the bundle."""
     if not records:
         return {"first": None, "last": None}
-    first, last = (next(lines.read(bundle, start=at)) for at in (0, records - 1))
-    return {"first": first.sequence, "last": last.sequence}
+    first = next(lines.read(bundle)).sequence
+    name = "proofs.jsonl" if (bundle / "proofs.jsonl").exists() else "index.jsonl"
+    return {"first": first, "last": _last_sequence(bundle / name)}
+
+
+def _last_sequence(path: Path) -> int:
+    """Return the sequence in the last line of a file that has one in each line."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - TAIL, 0))
+        return int(canonical.decode(file.read().splitlines()[-1])["sequence"])

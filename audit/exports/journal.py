@@ -7,6 +7,7 @@ written after the part is on disk; what lies beyond the last line is cut off whe
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -88,9 +89,9 @@ class Journal:
     # ------------------------------------------------------------------ going on
     def note(self, **facts: Any) -> None:
         self.facts.update(facts)
-        self._add({"fact": facts})
+        self.add({"fact": facts})
 
-    def _add(self, entry: dict[str, Any]) -> None:
+    def add(self, entry: dict[str, Any]) -> None:
         with (self.folder / JOURNAL).open("ab") as file:
             file.write(orjson.dumps(entry) + b"\n")
             file.flush()
@@ -121,7 +122,7 @@ class Journal:
 
     def _count(self, name: str, digest: str) -> None:
         self.digests[name] = digest
-        self._add({"file": name, "sha256": self.digests[name]})
+        self.add({"file": name, "sha256": self.digests[name]})
 
     @contextmanager
     def growing(self, names: Iterable[str]) -> Iterator["Growing"]:
@@ -133,13 +134,18 @@ class Journal:
 
 
 class Growing:
-    """Files that grow together; ``commit`` makes what was put since the last one count."""
+    """Files that grow together; ``commit`` makes what was put since the last one count.
+
+    A part goes to disk while the next one is being written.
+    """
 
     def __init__(self, journal: Journal, names: list[str]) -> None:
         self.journal = journal
         self.files = {name: (journal.bundle / name).open("ab", buffering=STEP) for name in names}
         for name in names:
             journal.running.setdefault(name, hashlib.sha256())
+        self.disk = ThreadPoolExecutor(1, thread_name_prefix="export-disk")
+        self.pending: Future[None] | None = None
 
     def put(self, name: str, chunk: bytes) -> None:
         self.files[name].write(chunk)
@@ -150,15 +156,30 @@ class Growing:
         part = {}
         for name, file in self.files.items():
             file.flush()
-            os.fdatasync(file.fileno())
             part[name] = [file.tell(), self.journal.running[name].hexdigest()]
+        self._wait()
         entry = {"part": part, **facts}
-        self.journal._add(entry)
+        self.pending = self.disk.submit(self._keep, entry)
         self.journal.parts.append(entry)
 
-    def close(self) -> None:
+    def _keep(self, entry: dict[str, Any]) -> None:
         for file in self.files.values():
-            file.close()
+            os.fdatasync(file.fileno())
+        self.journal.add(entry)
+
+    def _wait(self) -> None:
+        if self.pending is not None:
+            self.pending.result()
+            self.pending = None
+
+    def close(self) -> None:
+        """Wait until what was committed is on disk."""
+        try:
+            self._wait()
+        finally:
+            self.disk.shutdown()
+            for file in self.files.values():
+                file.close()
 
 
 def digest_of(path: Path) -> str:

@@ -16,6 +16,7 @@ from audit.exports.journal import Journal
 VOLUME = 500_000  # records a file
 ROWS = 100_000  # records a row group
 BATCH = 10_000  # records turned into columns at a time
+OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 9}
 _TIME = pa.timestamp("us", tz="UTC")
 _WORD = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
@@ -47,14 +48,19 @@ def write(journal: Journal, cut: Cut, records: int) -> Iterator[Done]:
         if name not in journal.digests:
             found = lines.read(journal.bundle, start=volume.start, stop=volume.stop)
             with journal.file(name) as file:
-                _write_volume(file, cut, found)
+                write_volume(file, found, told=_metadata(cut))
         yield Done("parquet", volume.stop)
 
 
-def _write_volume(file: Any, cut: Cut, found: Iterator[lines.Line]) -> None:
-    told = {b"origin": cut.origin.encode(), b"tree_size": str(cut.tree_size).encode()}
-    options = {"compression": "zstd", "compression_level": 9, "write_statistics": True}
-    with pq.ParquetWriter(file, SCHEMA.with_metadata(told), **options) as writer:
+def _metadata(cut: Cut) -> dict[str, str]:
+    return {"origin": cut.origin, "tree_size": str(cut.tree_size), "root": cut.head.root.hex()}
+
+
+def write_volume(
+    file: Any, found: Iterator[lines.Line], *, told: dict[str, str] | None = None
+) -> None:
+    """Write one file; ``told`` is kept in its metadata."""
+    with pq.ParquetWriter(file, SCHEMA.with_metadata(told), **OPTIONS) as writer:
         tables = []
         while batch := list(islice(found, BATCH)):
             tables.append(table_of(batch))
