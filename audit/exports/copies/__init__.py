@@ -22,6 +22,10 @@ def write(journal: Journal, cut: Cut, *, records: int) -> Iterator[Done]:
     """Write the copies that the cut asks for; yields after each volume."""
     for name in cut.formats:
         yield from _maker(name)(journal, cut, records)
+    if cut.formats:
+        from audit.exports.copies import pages
+
+        pages.write_index(journal, cut, records)
 
 
 def _maker(name: str) -> Callable[[Journal, Cut, int], Iterator[Done]]:

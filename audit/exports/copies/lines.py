@@ -20,6 +20,7 @@ class Line(NamedTuple):
     leaf: str
     recorded_at: str
     payload: bytes
+    entry: bytes  # its index line, without the newline
 
     def told(self) -> dict[str, Any]:
         """Return the payload as an object: it was hashed as it stands, so it is canonical."""
@@ -34,12 +35,17 @@ def read(bundle: Path, *, start: int = 0, stop: int | None = None) -> Iterator[L
             yield _line(sequence, entry, payload[:-1])
 
 
+def joined(entry: bytes, payload: bytes) -> Line:
+    """Return the record of an index line and a payload, both without their newline."""
+    return _line(_sequence_of(entry), entry, payload)
+
+
 def _line(sequence: int, entry: bytes, payload: bytes) -> Line:
     if entry[_SEQUENCE : _SEQUENCE + 1].isdigit():
         texts = (entry[part].decode() for part in (_ID, _LEAF, _TIME))
-        return Line(sequence, *texts, payload)
+        return Line(sequence, *texts, payload, entry)
     told = canonical.decode(entry)  # not in the usual shape: read it by its names
-    return Line(sequence, told["id"], told["leaf"], told["recorded_at"], payload)
+    return Line(sequence, told["id"], told["leaf"], told["recorded_at"], payload, entry)
 
 
 def _entries(bundle: Path) -> Iterator[tuple[int, bytes]]:

@@ -4,29 +4,8 @@ import pytest
 from django.db import transaction
 
 from audit import api, exports, verifier
-from audit.checkpoint import vkey
 from audit.exports import cut, making
 from audit.models import Record
-from tests.audit.sealing import ORIGIN
-
-
-@pytest.fixture
-def filled(ledger, tmp_path, settings):
-    """Three hundred records in blocks of uneven size, some with blobs, on two streams."""
-    settings.LEDGER_PUBLIC_KEY_FILE = tmp_path / "ledger.pub"
-    settings.LEDGER_PUBLIC_KEY_FILE.write_text(vkey(ORIGIN, ledger.key) + "\n")
-    for size in (1, 255, 2, 42):
-        with transaction.atomic():
-            digest = api.put_blob(f"content {size}".encode(), "text/plain")
-            for place in range(size):
-                api.append(
-                    stream="batch/B-1" if place % 7 == 0 else "other",
-                    kind="test.fact.noted",
-                    reason=f"{size}/{place}",
-                    blobs=[digest] if place == 0 else [],
-                )
-        ledger.seal()
-    return ledger
 
 
 def trusted(settings, folder):
