@@ -2,6 +2,7 @@
 
 from audit import inclusion, refusals, sessions, state, trail
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
+from audit.acts import Act, RowMissing, act
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.credentials import code_now, provisioning_uri
 from audit.fields import ClockTimestamp, uuid7
@@ -57,6 +58,7 @@ from audit.verification import verify_installation as verify
 
 __all__ = [
     "USED_BEFORE",
+    "Act",
     "Actor",
     "ClockTimestamp",
     "Grant",
@@ -72,6 +74,7 @@ __all__ = [
     "Regulated",
     "RegulatedModel",
     "Role",
+    "RowMissing",
     "ShownSignature",
     "Signature",
     "SignatureRefused",
@@ -82,6 +85,7 @@ __all__ = [
     "User",
     "Verification",
     "ViewChanged",
+    "act",
     "acting",
     "actor_of",
     "append",

@@ -40,6 +40,11 @@ def encode(value: Any) -> bytes:
     UUIDs, Decimals, bytes and Enums as records.md says. Raises NotCanonical, naming the path,
     for everything else: a float is written with ``number``, never as it is.
     """
+    if _is_simple(value):
+        try:
+            return orjson.dumps(value, default=_told, option=_SIMPLE)
+        except orjson.JSONEncodeError:
+            pass  # something inside is refused: the slow way says what and where
     return orjson.dumps(_plain(value, 0), option=orjson.OPT_SORT_KEYS)
 
 
@@ -88,6 +93,39 @@ def timestamp(moment: datetime) -> str:
     if moment.utcoffset() is None:
         raise NotCanonical(f"{moment} has no time zone; give an aware datetime")
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+
+
+def _is_simple(value: Any) -> bool:
+    """Whether orjson alone writes ``value`` as ``_plain`` would have it, or refuses it.
+
+    So it is when all names are ASCII and every member has one of the types below exactly: orjson
+    would write a float, and subclasses in its own way. Level by level, since depth is limited.
+    """
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        deeper: list[Any] = []
+        for held in level:
+            if type(held) is dict:
+                for name in held:
+                    if type(name) is not str or not name.isascii():
+                        return False
+                members = held.values()
+            else:
+                members = held if type(held) in _LISTS else (held,)
+            for member in members:
+                if (sort := type(member)) in _HOLDERS:
+                    deeper.append(member)
+                elif sort not in _SIMPLE_TYPES:
+                    return False
+        if not deeper:
+            return True
+        level = deeper
+    return False
+
+
+def _told(value: Any) -> Any:
+    """What orjson does not know by itself."""
+    return _CONVERTERS[type(value)](value, 0)
 
 
 def _shortest(value: float) -> str:
@@ -176,6 +214,10 @@ def _check_name(name: Any) -> None:
         raise NotCanonical(f"the member name {name!a} has a character from U+D800 on")
 
 
+_SIMPLE = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATETIME
+_SIMPLE_TYPES = frozenset({str, int, bool, type(None), datetime, UUID, Decimal, bytes})
+_LISTS = frozenset({list, tuple})
+_HOLDERS = frozenset({dict, list, tuple})
 _Converter = Callable[[Any, int], Any]
 _CONVERTERS: dict[type, _Converter] = {
     dict: _plain_object,

@@ -17,8 +17,9 @@ from audit.models import Blob, Block, Record
 FORMAT = 1
 INSERT = (
     "INSERT INTO audit_record (stream, kind, payload) VALUES (%s, %s, %s) "
-    "RETURNING id, leaf, transaction::text, recorded_at"
+    "RETURNING id, leaf, transaction::text::bigint, recorded_at"
 )
+COLUMNS = ("id", "stream", "kind", "payload", "leaf", "transaction", "recorded_at")
 LARGEST = 32_768  # bytes of a payload; what is larger is a blob
 
 Change = tuple[Any, dict[str, Any] | None, dict[str, Any] | None]  # subject, old, new
@@ -28,25 +29,37 @@ def append(
     *,
     stream: str,
     kind: str,
-    actor: Any = None,
     subject: Any = None,
     old: dict[str, Any] | None = None,
     new: dict[str, Any] | None = None,
     changes: Sequence[Change] = (),
+    **told: Any,
+) -> Record:
+    """Write one record in the running transaction and return it.
+
+    ``subject`` is a regulated row or a ``{"type", "id"}``; one change may be given by subject,
+    old and new, several by ``changes``. ``told`` is what ``payload_of`` takes beside. Raises
+    canonical.NotCanonical for content that has no canonical text, ValueError when it is larger
+    than 32 KiB.
+    """
+    changed = [*changes, (subject, old, new)] if subject is not None else changes
+    payload = payload_of(stream=stream, kind=kind, changes=changed, **told)
+    return _insert(stream, kind, payload)
+
+
+def payload_of(
+    *,
+    stream: str,
+    kind: str,
+    changes: Sequence[Change] = (),
+    actor: Any = None,
     reason: str | None = None,
     parents: Iterable[bytes] = (),
     blobs: Iterable[str] = (),
     data: dict[str, Any] | None = None,
     occurred_at: datetime | None = None,
-) -> Record:
-    """Write one record in the running transaction and return it.
-
-    ``subject`` is a regulated row or a ``{"type", "id"}``; one change may be given by subject,
-    old and new, several by ``changes``. ``parents`` are leaf hashes of the records this one rests
-    on. Raises canonical.NotCanonical for content that has no canonical text, ValueError when it
-    is larger than 32 KiB.
-    """
-    told = [*changes, (subject, old, new)] if subject is not None else list(changes)
+) -> str:
+    """Return the canonical text of a record; ``parents`` are leaf hashes of what it rests on."""
     payload = canonical.encode(
         {
             "v": FORMAT,
@@ -54,7 +67,7 @@ def append(
             "kind": kind,
             "occurred_at": occurred_at or timezone.now(),
             "actor": actors.actor_of(actor).as_told(),
-            "changes": [_change_as_told(*change) for change in told],
+            "changes": [_change_as_told(*change) for change in changes],
             "reason": reason,
             "source": actors.source_as_told(),
             "parents": [parent.hex() for parent in map(bytes, parents)],
@@ -64,7 +77,7 @@ def append(
     )
     if len(payload) > LARGEST:
         raise ValueError(f"{kind}: {len(payload)} bytes; put what is large into a blob")
-    return _insert(stream, kind, payload.decode())
+    return payload.decode()
 
 
 def _change_as_told(subject: Any, old: Any, new: Any) -> dict[str, Any]:
@@ -75,14 +88,16 @@ def _change_as_told(subject: Any, old: Any, new: Any) -> dict[str, Any]:
 def _insert(stream: str, kind: str, payload: str) -> Record:
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(INSERT, (stream, kind, payload), prepare=True)
-        row = cursor.fetchone()
+        row = cursor.execute(INSERT, (stream, kind, payload), prepare=True, binary=True).fetchone()
     assert row is not None
-    identity, leaf, transaction_id, recorded_at = row
-    record = Record(id=identity, stream=stream, kind=kind, payload=payload)
-    record.leaf, record.transaction, record.recorded_at = leaf, int(transaction_id), recorded_at
-    record._state.adding = False
-    return record
+    return record_of(stream, kind, payload, row)
+
+
+def record_of(stream: str, kind: str, payload: str, given: Sequence[Any]) -> Record:
+    """Return the record as stored; ``given`` by the database: id, leaf, transaction, time."""
+    identity, *rest = given
+    values = (identity, stream, kind, payload, *rest)
+    return Record.from_db(connection.alias, COLUMNS, values)
 
 
 def is_intact(record: Record) -> bool:

@@ -72,18 +72,21 @@ class Regulated(TableOperation):
             for field in model._meta.concrete_fields
             if field.attname not in {"id", "record_id"}
         ]
+        yield CHECK_TOLD
         yield _cites_function(name, model._meta.label_lower, columns, digested)
-        yield f"DROP TRIGGER IF EXISTS {name} ON {table}"
-        yield (
-            f"CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table} "
-            f"FOR EACH ROW EXECUTE FUNCTION {name}()"
-        )
-        yield f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"
+        for trigger, event, tables in _cites_triggers(table):
+            yield f"DROP TRIGGER IF EXISTS {trigger} ON {table}"
+            yield (
+                f"CREATE TRIGGER {trigger} AFTER {event} ON {table} REFERENCING {tables} "
+                f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
+            )
+            yield f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
         yield from _refusals(table, row_events="DELETE")
 
     def backwards(self, model: type[models.Model]) -> Iterable[str]:
         table, name = model._meta.db_table, model._meta.db_table + "_cites"
-        yield f"DROP TRIGGER IF EXISTS {name} ON {table}"
+        for trigger, _, _ in _cites_triggers(table):
+            yield f"DROP TRIGGER IF EXISTS {trigger} ON {table}"
         yield f"DROP FUNCTION IF EXISTS {name}()"
         yield from _drop_refusals(table)
 
@@ -150,22 +153,86 @@ def _row_as_told(columns: list[Any], row: str, digested: tuple[str, ...]) -> str
     return "jsonb_build_object(" + ", ".join(pairs) + ")"
 
 
+def _cites_triggers(table: str) -> Iterable[tuple[str, str, str]]:
+    """Return name, event and transition tables of the triggers that hold rows to their records."""
+    yield f"{table}_cites", "INSERT", "NEW TABLE AS present"
+    yield f"{table}_cites_change", "UPDATE", "NEW TABLE AS present OLD TABLE AS previous"
+
+
 def _cites_function(name: str, label: str, columns: list[Any], digested: tuple[str, ...]) -> str:
+    before, after = (_row_as_told(columns, row, digested) for row in ("o", "p"))
     return f"""
 CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql
 SET search_path = public, pg_temp AS $guard$
 DECLARE
-    before jsonb := NULL;
+    act record;
 BEGIN
-    IF TG_OP = 'UPDATE' THEN
-        IF NEW.id <> OLD.id THEN
+    IF TG_OP = 'INSERT' THEN
+        FOR act IN SELECT p.record_id AS cited, array_agg(p.id) AS keys, array_agg({after}) AS after
+                FROM present p GROUP BY p.record_id LOOP
+            PERFORM ledger_check_told('{label}', act.cited, act.keys, NULL, NULL, act.after);
+        END LOOP;
+    ELSE
+        IF EXISTS (SELECT id FROM present EXCEPT SELECT id FROM previous) THEN
             RAISE EXCEPTION 'the key of a regulated row cannot change'
                 USING ERRCODE = 'integrity_constraint_violation';
         END IF;
-        before := {_row_as_told(columns, "OLD", digested)};
-        PERFORM ledger_check_newer(OLD.record_id, NEW.record_id);
+        FOR act IN SELECT p.record_id AS cited, array_agg(p.id) AS keys,
+                array_agg(o.record_id) AS earlier, array_agg({before}) AS before,
+                array_agg({after}) AS after
+                FROM present p JOIN previous o USING (id) GROUP BY p.record_id LOOP
+            PERFORM ledger_check_told(
+                '{label}', act.cited, act.keys, act.earlier, act.before, act.after);
+        END LOOP;
     END IF;
-    PERFORM ledger_check_cited(
-        NEW.record_id, '{label}', NEW.id, before, {_row_as_told(columns, "NEW", digested)});
-    RETURN NEW;
+    RETURN NULL;
 END $guard$"""
+
+
+# All rows of one statement that cite one record are held to it at once: its payload is read once.
+CHECK_TOLD = """
+CREATE OR REPLACE FUNCTION ledger_check_told(
+    label text, cited uuid, keys uuid[], earlier uuid[], before jsonb[], after jsonb[])
+RETURNS void LANGUAGE plpgsql SET search_path = public, pg_temp AS $guard$
+DECLARE
+    written_in xid8;
+    changes jsonb;
+    told jsonb;
+BEGIN
+    SELECT transaction, payload::jsonb -> 'changes' INTO written_in, changes
+        FROM audit_record WHERE id = cited;
+    IF written_in IS NULL THEN
+        RAISE EXCEPTION '% % cites record %, which does not exist', label, keys[1], cited
+            USING ERRCODE = 'integrity_constraint_violation';
+    ELSIF written_in <> pg_current_xact_id() THEN
+        RAISE EXCEPTION '% % cites record %, which another transaction wrote',
+            label, keys[1], cited USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    FOR place IN 1 .. cardinality(keys) LOOP
+        -- Records of one transaction carry rising ids: an older one cannot be cited again.
+        IF cited = earlier[place] OR (cited < earlier[place] AND EXISTS (
+                SELECT FROM audit_record
+                WHERE id = earlier[place] AND transaction = written_in)) THEN
+            RAISE EXCEPTION 'record % has served this row already: each change needs its own',
+                cited USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
+        told := jsonb_path_query_array(
+            changes, '$[*] ? (@.subject.type == $type && @.subject.id == $id)',
+            jsonb_build_object('type', label, 'id', keys[place]::text));
+        IF jsonb_array_length(told) <> 1 THEN
+            RAISE EXCEPTION 'record % tells of % % % times, not once',
+                cited, label, keys[place], jsonb_array_length(told)
+                USING ERRCODE = 'integrity_constraint_violation';
+        ELSIF told -> 0 -> 'new' IS DISTINCT FROM after[place] THEN
+            RAISE EXCEPTION '% % is not what record % says', label, keys[place], cited
+                USING ERRCODE = 'integrity_constraint_violation', DETAIL = format(
+                    'the row is %s, the record says %s', after[place], told -> 0 -> 'new');
+        ELSIF coalesce(nullif(told -> 0 -> 'old', 'null'::jsonb), '{}'::jsonb)
+                IS DISTINCT FROM coalesce(before[place], '{}'::jsonb) THEN
+            RAISE EXCEPTION '% % was not before what record % says', label, keys[place], cited
+                USING ERRCODE = 'integrity_constraint_violation', DETAIL = format(
+                    'the row was %s, the record says %s', before[place], told -> 0 -> 'old');
+        END IF;
+    END LOOP;
+END $guard$
+"""

@@ -228,11 +228,12 @@ class Sealer:
         """Return the age in seconds of the oldest record that waits for its place."""
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0) "
-                "FROM audit_record WHERE transaction >= %s::text::xid8",
+                "SELECT extract(epoch FROM clock_timestamp() - recorded_at) FROM audit_record "
+                "WHERE transaction >= %s::text::xid8 ORDER BY transaction, id LIMIT 1",
                 [str(self.header.transaction_below if self.header else 0)],
             )
-            return float(cursor.fetchone()[0])
+            oldest = cursor.fetchone()
+            return float(oldest[0]) if oldest else 0.0
 
     def watch_lag(self) -> None:
         """Name the session that holds the horizon back when sealing is late."""

@@ -73,7 +73,8 @@ def required_triggers() -> set[tuple[str, str]]:
     """Return (table, trigger) for every guard that the database has to hold."""
     kept = {(table, f"{table}_keep") for table in (*APPEND_ONLY, *regulated_tables())}
     whole = {(table, f"{table}_keep_all") for table, _ in kept}
-    cites = {(table, f"{table}_cites") for table in regulated_tables()}
+    events = ("", "_change")
+    cites = {(table, f"{table}_cites{event}") for table in regulated_tables() for event in events}
     inherited = {(part, f"{LEDGER}_{guard}") for part in partitions() for guard in GUARDS}
     return kept | whole | cites | inherited
 

@@ -25,6 +25,8 @@ DATA_DIR = env_path("TWIN_DATA_DIR", BASE_DIR / "data")
 
 DATABASES = {"default": env_database("TWIN_DATABASE_URL")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# Without a number psycopg prepares nothing at all; this one leaves it to those who ask for it.
+DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 1_000_000
 if env_text("TWIN_PROCESS", "") == "web":  # each request has a thread of its own: they share a pool
     pool = {"min_size": 1, "max_size": int(env_number("TWIN_WEB_CONNECTIONS", default=12))}
     DATABASES["default"]["OPTIONS"]["pool"] = pool | {"timeout": 10}  # seconds for a free one

@@ -46,8 +46,8 @@ class Command(BaseCommand):
         self.stdout.write(f"sealing {settings.LEDGER_ORIGIN} from {work.tree.size} records")
         second = hour = time.monotonic()
         while not self.stopped:
-            sealed = work.seal()
             now = time.monotonic()
+            sealed = work.seal()
             if now >= second:
                 work.publish()
                 work.watch_clock()
@@ -56,7 +56,7 @@ class Command(BaseCommand):
             if now >= hour:
                 sealer.make_partitions()
                 hour = now + HOUR
-            if not sealed:
-                time.sleep(settings.SEAL_INTERVAL)
+            if sealed < sealer.MOST:  # few blocks with many records, not one for each record
+                time.sleep(max(0.0, now + settings.SEAL_INTERVAL - time.monotonic()))
         work.seal()
         work.publish()

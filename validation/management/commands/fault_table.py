@@ -1,4 +1,4 @@
-"""Write the page of the faults that were injected, from the catalogue and the campaign's results."""
+"""Write the page of the injected faults from the catalogue and the newest campaign."""
 
 from typing import Any
 
