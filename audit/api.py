@@ -1,6 +1,6 @@
 """The door to the record store: what other packages may use of it."""
 
-from audit import inclusion, refusals, sessions, state, trail
+from audit import exports, inclusion, refusals, sessions, state, trail
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
 from audit.acts import Act, RowMissing, act
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
@@ -100,6 +100,7 @@ __all__ = [
     "decode",
     "encode",
     "enrol_code",
+    "exports",
     "get_blob",
     "grant_role",
     "head",

@@ -80,6 +80,7 @@ class TrailPage:
     chips: Sequence[Chip] = ()
     clear_href: str = ""
     export: SigningDialog | None = None  # for people who may export
+    exports_href: str = ""  # where theirs are
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from audit import bundles, canonical, keys
 from audit.checkpoint import PublicKey
@@ -120,9 +121,7 @@ class Build:
         """Return the records that fit the filters below the cut: the same at each call."""
         if not self.cut.filters:
             return None
-        below = Block.objects.get(pk=self.head.block_number).transaction_below
-        condition = Filters.of_told(self.cut.filters).query()
-        rows = Record.objects.filter(condition, transaction__lt=below)
+        rows = chosen_below(self.cut)
         chosen = Chosen(set())
         for key, transaction in rows.values_list("id", "transaction").iterator(chunk_size=10_000):
             chosen.keys.add(key.bytes)
@@ -165,6 +164,13 @@ class Build:
         names = ("records", *self.cut.formats)
         place = names.index(step) if step in names else 0
         return Progress(step, place * total + done, len(names) * total)
+
+
+def chosen_below(cut: Cut) -> QuerySet[Record]:
+    """Return the records that fit the filters of a cut, of those that are sealed below it."""
+    below = Block.objects.get(pk=cut.head.block_number).transaction_below
+    condition = Filters.of_told(cut.filters).query()
+    return Record.objects.filter(condition, transaction__lt=below)
 
 
 @dataclass(slots=True)

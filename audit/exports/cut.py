@@ -21,6 +21,7 @@ FORMATS = {  # copies beside the hashed bytes, and what a person calls them
     "html": "Pages to read, with an index",
     "pdf": "Signed PDF report",
 }
+MOST_READABLE = 20_000  # records of an export up to which there is a report: 40 documents
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,15 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import JSONField, Q
+from django.db.models.fields.json import DataContains, KeyTextTransform, KeyTransform
+from django.db.models.functions import Cast
+from django.db.models.lookups import IContains
 
 from audit import canonical
 from audit.refusals import Refused
+
+FAMILY = "/*"
 
 
 class ExportRefused(Refused):
@@ -22,8 +27,8 @@ class ExportRefused(Refused):
 class Filters:
     """What a selection holds; everything that is given must fit.
 
-    ``within`` is the scope of the person who asked: the streams, or beginnings of streams that
-    end with ``/``, which they may see; None where they may see all.
+    ``within`` is the scope of the person who asked: the streams (``batch/B-1``) and families of
+    streams (``batch/*``) that they may see; None where they may see all.
     """
 
     stream: str = ""
@@ -32,6 +37,9 @@ class Filters:
     since: datetime | None = None  # recorded at or after
     until: datetime | None = None  # recorded before
     text: str = ""  # anywhere in the payload, in either case
+    reason: str = ""  # in the reason, in either case
+    subject_type: str = ""  # of something that the record changed: "twin_core.batch"
+    subject: str = ""  # its id
     within: tuple[str, ...] | None = None
 
     def __bool__(self) -> bool:
@@ -52,7 +60,32 @@ class Filters:
             found &= Q(recorded_at__lt=self.until)
         if self.text:
             found &= Q(payload__icontains=self.text)
-        return found if self.within is None else found & _in_scope(self.within)
+        if self.reason:
+            told = KeyTextTransform("reason", Cast("payload", JSONField()))
+            found &= Q(IContains(told, self.reason))
+        return found & self._of_subject() & self._in_scope()
+
+    def _of_subject(self) -> Q:
+        named = {"id": self.subject, "type": self.subject_type}
+        if not any(named.values()):
+            return Q()
+        if all(named.values()):
+            return Q(payload__contains=f'"subject":{canonical.encode(named).decode()}')
+        if self.subject:
+            return Q(payload__contains=f'"subject":{{"id":{_quoted(self.subject)},')
+        one = KeyTransform("changes", Cast("payload", JSONField()))
+        return Q(DataContains(one, [{"subject": {"type": self.subject_type}}]))
+
+    def _in_scope(self) -> Q:
+        if self.within is None:
+            return Q()
+        found = Q(pk__in=[])  # a scope of nothing shows nothing
+        for name in self.within:
+            family = name.removesuffix(FAMILY)
+            is_family = name.endswith(FAMILY)
+            found |= Q(stream=family)
+            found |= Q(stream__startswith=f"{family}/") if is_family else Q(pk__in=[])
+        return found
 
     def as_told(self) -> dict[str, Any]:
         """Return what is given, as the manifest and the record of the export tell it."""
@@ -74,14 +107,6 @@ class Filters:
         if "within" in given:
             given["within"] = tuple(given["within"])
         return cls(**given)
-
-
-def _in_scope(streams: tuple[str, ...]) -> Q:
-    found = Q(pk__in=[])  # a scope of nothing shows nothing
-    for stream in streams:
-        is_beginning = stream.endswith("/")
-        found |= Q(stream__startswith=stream) if is_beginning else Q(stream=stream)
-    return found
 
 
 def _quoted(text: str) -> str:

@@ -10,12 +10,16 @@ from typing import Any
 
 from audit import bundles, ledger
 from audit.actors import Actor
-from audit.exports.building import Build, Progress
-from audit.exports.cut import FORMATS, Cut, cut_now
+from audit.exports.building import Build
+from audit.exports.cut import Cut, cut_now
 from audit.exports.filters import ExportRefused, Filters
-from audit.exports.journal import CUT, Journal
+from audit.exports.journal import CUT
 
 Show = Callable[[int, int], None]  # done, total
+
+
+class Busy(ExportRefused):
+    """Another process is at this very export."""
 
 
 def export(
@@ -60,16 +64,19 @@ def begun(work: Path, asked: Cut) -> Cut:
     return kept
 
 
-def complete(build: Build) -> str:
-    """Write the manifest and the record of the export, each once; return the manifest's SHA-256."""
+def complete(build: Build, *, export: str | None = None) -> str:
+    """Write the manifest and the record of the export, each once; return the manifest's SHA-256.
+
+    ``export`` is the key of one that is made in the background.
+    """
     digest = build.finish()
     if build.journal.facts.get("recorded") != digest:
-        record_made(build, digest)
+        record_made(build, digest, export)
         build.journal.note(recorded=digest)
     return digest
 
 
-def record_made(build: Build, digest: str) -> None:
+def record_made(build: Build, digest: str, export: str | None) -> None:
     """Record that a copy of the ledger was made: what is in it, who asked for it, and why."""
     cut, journal = build.cut, build.journal
     ledger.append(
@@ -78,6 +85,7 @@ def record_made(build: Build, digest: str) -> None:
         actor=Actor(**cut.actor),
         reason=cut.reason or None,
         data={
+            "export": export,
             "manifest": digest,
             "filters": cut.filters,
             "formats": list(cut.formats),
@@ -94,15 +102,12 @@ def record_made(build: Build, digest: str) -> None:
 @contextmanager
 def alone(work: Path) -> Iterator[None]:
     """Hold a working folder for this process; raise ExportRefused when another one has it."""
-    work.mkdir(parents=True, exist_ok=True)
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise ExportRefused(f"another process works in {work}; wait for it, or stop it") from error
+        raise Busy(f"another process works in {work}; wait for it, or stop it") from error
     finally:
         os.close(descriptor)
-
-
-__all__ = ["FORMATS", "Build", "Journal", "Progress", "alone", "begun", "complete", "export"]

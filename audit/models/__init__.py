@@ -1,5 +1,6 @@
 """Tables of the record store and of the people who sign; their rules live in the database."""
 
+from audit.models.exports import ExportJob
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
 from audit.models.records import Blob, Block, Checkpoint, Record, Tile
 
@@ -8,6 +9,7 @@ __all__ = [
     "Block",
     "Checkpoint",
     "Credential",
+    "ExportJob",
     "OpenSession",
     "Record",
     "Role",

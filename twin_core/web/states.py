@@ -82,6 +82,12 @@ LOOKS: dict[str, Look] = {
     "waiting": WAIT,
     "proved": OK,
     "not_proved": BAD,
+    # exports
+    "requested": WAIT,
+    "making": WORK,
+    "done": OK,
+    "cancelled": OFF,
+    "files_deleted": OFF,
     "signed": OK,
     "unsigned": OFF,
     # people

@@ -21,6 +21,9 @@ FILTERS = {
     "since": "Recorded at or after (UTC)",
     "until": "Recorded before (UTC)",
     "text": "Anywhere in the record",
+    "reason": "In the reason",
+    "subject_type": "Type of what was changed",
+    "subject": "What was changed (id)",
     "within": "Scope of the person who exported",
 }
 

@@ -37,7 +37,7 @@ def write(journal: Journal, cut: Cut, records: int) -> Iterator[Done]:
             found = list(lines.read(journal.bundle, start=volume.start, stop=volume.stop))
             signed = signed_in(cut, found)
             journal.write(name, entries_page(cut, volume, records, found, signed))
-        yield Done("html", volume.stop)
+            yield Done("html", volume.stop)
 
 
 def write_index(journal: Journal, cut: Cut, records: int) -> None:

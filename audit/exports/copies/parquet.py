@@ -49,7 +49,7 @@ def write(journal: Journal, cut: Cut, records: int) -> Iterator[Done]:
             found = lines.read(journal.bundle, start=volume.start, stop=volume.stop)
             with journal.file(name) as file:
                 write_volume(file, found, told=_metadata(cut))
-        yield Done("parquet", volume.stop)
+            yield Done("parquet", volume.stop)
 
 
 def _metadata(cut: Cut) -> dict[str, str]:

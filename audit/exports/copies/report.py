@@ -19,12 +19,11 @@ from audit.exports.copies.cover import facts, fingerprint, ledger_keys, signed_i
 from audit.exports.copies.document_seal import DocumentSeal
 from audit.exports.copies.readable import Entry, Signed, code_point, entry_of, visible
 from audit.exports.copies.volumes import Volume, volumes
-from audit.exports.cut import Cut
+from audit.exports.cut import MOST_READABLE, Cut
 from audit.exports.filters import ExportRefused
 from audit.exports.journal import Journal
 
 VOLUME = 500  # entries a document
-MOST = 20_000  # records of an export up to which there is a report
 STANDARD, FORMAT = "a-3b", 1
 _HERE = Path(__file__).parent
 RULES = (
@@ -44,17 +43,17 @@ STATEMENT = (
 
 def write(journal: Journal, cut: Cut, records: int) -> Iterator[Done]:
     """Write ``copies/report-NNNN.pdf``; raises ExportRefused for more than can be read."""
-    if records > MOST:
+    if records > MOST_READABLE:
         raise ExportRefused(
-            f"{records} records are too many for a PDF report (at most {MOST}): narrow the "
-            "filters, or leave the report out"
+            f"{records} records are too many for a PDF report (at most {MOST_READABLE}): narrow "
+            "the filters, or leave the report out"
         )
     seal = DocumentSeal.of_installation()
     for volume in volumes(records, VOLUME):
         name = volume.name("report", "pdf")
         if name not in journal.digests:
             journal.write(name, [_report(journal, cut, volume, records, seal)])
-        yield Done("pdf", volume.stop)
+            yield Done("pdf", volume.stop)
 
 
 def _report(journal: Journal, cut: Cut, volume: Volume, records: int, seal: DocumentSeal) -> bytes:

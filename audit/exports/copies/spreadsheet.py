@@ -61,7 +61,7 @@ def write(journal: Journal, cut: Cut, records: int) -> Iterator[Done]:
             if name not in journal.digests:
                 found = lines.read(journal.bundle, start=volume.start, stop=volume.stop)
                 journal.write(name, _file(columns, rows(found)))
-        yield Done("csv", volume.stop)
+                yield Done("csv", volume.stop)
 
 
 def _file(columns: Iterable[str], rows: Iterable[list[Any]]) -> Iterator[bytes]:
