@@ -1,7 +1,7 @@
 """Build a bundle step by step in a working folder; a step that is done is never done again."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,7 +68,7 @@ class Build:
         """Return how many records are in the bundle so far."""
         return sum(part["records"] for part in self.journal.parts)
 
-    def steps(self) -> Iterator[Progress]:
+    def steps(self) -> Generator[Progress, None, None]:
         """Do what is left to do, all but the manifest."""
         if self.names[0] not in self.journal.digests:
             yield from self._lines()

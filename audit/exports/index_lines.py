@@ -5,6 +5,7 @@ equally long, so each column is filled for all of them in one step.
 """
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def index_lines(*, ids: bytes, leaves: bytes, times: bytes, xids: bytes, first: 
 
 def _run(columns: list[np.ndarray], sequences: np.ndarray, transactions: np.ndarray) -> bytes:
     identity, leaf, moment = columns
-    parts = [
+    parts: list[Any] = [
         b'{"id":"',
         identity,
         b'","leaf":"',

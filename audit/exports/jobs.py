@@ -46,8 +46,8 @@ def ask(*, filters: Filters, formats: tuple[str, ...], actor: Any, reason: str) 
             "or leave the report out"
         )
     job = ExportJob(person=actor if isinstance(actor, User) else None, cut=cut.encode().decode())
-    told = {"export": str(job.pk), "filters": cut.filters, "formats": list(cut.formats)}
-    _record("requested", job, actor=actor, reason=reason, **told, tree_size=cut.tree_size)
+    told = {"filters": cut.filters, "formats": list(cut.formats), "tree_size": cut.tree_size}
+    _record("requested", job, told, actor=actor, reason=reason)
     job.save(force_insert=True)
     return job
 
@@ -59,7 +59,9 @@ def _count(cut: Cut) -> int:
     return chosen_below(cut)[: MOST_READABLE + 1].count()
 
 
-def _record(what: str, job: ExportJob, *, actor: Any = None, reason: str = "", **told: Any) -> None:
+def _record(
+    what: str, job: ExportJob, told: dict[str, Any], *, actor: Any = None, reason: str = ""
+) -> None:
     data = {"export": str(job.pk), **told}
     kind = f"audit.export.{what}"
     ledger.append(stream="ledger", kind=kind, actor=actor, reason=reason or None, data=data)
@@ -168,7 +170,7 @@ def name_of(job: ExportJob) -> str:
 def _fail(job: ExportJob, refusal: ExportRefused) -> None:
     rows = ExportJob.objects.filter(pk=job.pk, state=State.RUNNING)
     if rows.update(state=State.FAILED, error=str(refusal), ended_at=timezone.now()):
-        _record("failed", job, reason=str(refusal))
+        _record("failed", job, {}, reason=str(refusal))
 
 
 def _tidy(job: ExportJob) -> None:
@@ -194,7 +196,7 @@ def cancel(identity: UUID, *, actor: Any, reason: str) -> ExportJob:
         raise ExportRefused(f"the export is {job.get_state_display().lower()}: nothing to cancel")
     if not reason.strip():
         raise ExportRefused("a reason is needed to cancel an export")
-    _record("cancelled", job, actor=actor, reason=reason.strip())
+    _record("cancelled", job, {}, actor=actor, reason=reason.strip())
     job.state, job.ended_at = State.CANCELLED, timezone.now()
     job.save(update_fields=["state", "ended_at"])
     transaction.on_commit(lambda: _tidy_if_idle(job))
@@ -229,7 +231,7 @@ def note_download(job: ExportJob, *, actor: Any, first_byte: int) -> None:
     """Record that the file leaves; a download that goes on is the same one."""
     if first_byte == 0:
         told = {"manifest": job.manifest, "file": job.file_digest, "bytes": job.file_size}
-        _record("downloaded", job, actor=actor, **told)
+        _record("downloaded", job, told, actor=actor)
 
 
 def delete_old() -> int:
@@ -244,6 +246,7 @@ def _delete(job: ExportJob) -> bool:
         if not ExportJob.objects.filter(pk=job.pk, state=State.DONE).update(state=State.DELETED):
             return False
         reason = f"kept for {settings.EXPORT_KEEP_DAYS:g} days"
-        _record("deleted", job, reason=reason, file=job.file_digest, manifest=job.manifest)
+        told = {"file": job.file_digest, "manifest": job.manifest}
+        _record("deleted", job, told, reason=reason)
     shutil.rmtree(folder_of(job), ignore_errors=True)
     return True

@@ -42,6 +42,6 @@ def _add(archive: zipfile.ZipFile, path: Path, name: str) -> None:
     entry.external_attr = 0o644 << 16
     entry.file_size = path.stat().st_size
     entry.compress_type = zipfile.ZIP_STORED if path.suffix in STORED else zipfile.ZIP_DEFLATED
-    entry._compresslevel = LEVEL  # its public name is newer than Python 3.12
+    setattr(entry, "_compresslevel", LEVEL)  # noqa: B010  its public name is newer than 3.12
     with path.open("rb") as source, archive.open(entry, "w") as into:
         copyfileobj(source, into, STEP)

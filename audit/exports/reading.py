@@ -8,9 +8,9 @@ are read together.
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import psycopg
@@ -37,7 +37,8 @@ HEADER, FACTS, PAYLOAD = 19, 82, 86  # bytes before the first row, and of a row
 _ID, _TIME, _XID, _LEAF = slice(6, 22), slice(26, 34), slice(38, 46), slice(50, 82)
 
 
-class SealedBlock(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SealedBlock:
     """Where a block's records are found, and the leaves that it was sealed with."""
 
     number: int
@@ -72,16 +73,15 @@ class Page:
         )
 
 
-COLUMNS = SealedBlock._fields
+COLUMNS = tuple(field.name for field in fields(SealedBlock))
 
 
 def blocks(after: int, upto: int) -> Iterator[SealedBlock]:
     """Yield the blocks with after < number <= upto, in order."""
     while after < upto:
         rows = Block.objects.filter(number__gt=after, number__lte=upto).order_by("number")
-        found = [
-            SealedBlock(*row[:-1], bytes(row[-1])) for row in rows.values_list(*COLUMNS)[:BLOCKS]
-        ]
+        asked = rows.values_list(*COLUMNS)[:BLOCKS]
+        found = [SealedBlock(n, first, count, a, b, bytes(v)) for n, first, count, a, b, v in asked]
         if not found:
             return
         yield from found

@@ -44,60 +44,41 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def measure(place: Path, *, rounds: int = 3, copies: bool = True) -> list[dict[str, Any]]:
+def measure(place: Path, *, rounds: int = 3) -> list[dict[str, Any]]:
     """Return benchmark lines: JSONL against the row loop, and the Parquet copy's speed and size.
 
-    Rounds are interleaved. ``place`` is an empty folder that may grow to twice the ledger.
+    Rounds are interleaved; the first bundle is verified. ``place`` is an empty folder that may
+    grow to twice the ledger.
     """
+    seen: dict[str, list[float]] = {"loop": [], "jsonl": [], "parquet": [], "size": []}
+    for number in range(rounds):
+        _round(place, seen, is_first=number == 0)
+    ratios = [slow / quick for slow, quick in zip(seen["loop"], seen["jsonl"], strict=True)]
+    rates = [rate / 80_000 for rate in seen["parquet"]]
+    sizes = [0.10 / size for size in seen["size"]]
+    loop, jsonl = statistics.median(seen["loop"]), statistics.median(seen["jsonl"])
+    size = statistics.median(seen["size"])
+    parquet = statistics.median(seen["parquet"])
+    return [
+        _line("ledger.export.jsonl", "s", (jsonl, loop), ratios, 10),
+        _line("ledger.export.parquet", "records/s", (parquet, 80_000), rates, 1),
+        _line("ledger.export.parquet.size", "of JSONL", (size, 0.10), sizes, 1),
+    ]
+
+
+def _round(place: Path, seen: dict[str, list[float]], *, is_first: bool) -> None:
     from audit import exports
 
-    loop, jsonl, tables, sizes = [], [], [], []
-    for number in range(rounds):
-        loop.append(timed(lambda: row_loop(place / "rows.jsonl")))
-        bundle = place / f"bundle-{number}"
-        jsonl.append(timed(lambda: exports.export(bundle)))  # noqa: B023  (called at once)
-        records = sum(1 for _ in (bundle / "records.jsonl").open("rb"))
-        if number == 0:
-            _check(bundle)
-        if copies:
-            tables.append(_parquet(bundle))
-            found = sum(path.stat().st_size for path in bundle.rglob("*.parquet"))
-            sizes.append(found / (bundle / "records.jsonl").stat().st_size)
-        shutil.rmtree(bundle)
-    ratios = [slow / quick for slow, quick in zip(loop, jsonl, strict=True)]
-    said = [
-        _line(
-            "ledger.export.jsonl",
-            records / min(jsonl),
-            "records/s",
-            records / min(loop),
-            ratios,
-            10,
-        )
-    ]
-    if copies:
-        speed = [records / seconds for seconds in tables]
-        said.append(
-            _line(
-                "ledger.export.parquet",
-                max(speed),
-                "records/s",
-                80_000,
-                [s / 80_000 for s in speed],
-                1,
-            )
-        )
-        said.append(
-            _line(
-                "ledger.export.parquet.size",
-                statistics.median(sizes),
-                "of JSONL",
-                0.10,
-                [0.10 / s for s in sizes],
-                1,
-            )
-        )
-    return said
+    bundle = place / "bundle"
+    seen["loop"].append(timed(lambda: row_loop(place / "rows.jsonl")))
+    seen["jsonl"].append(timed(lambda: exports.export(bundle)))
+    if is_first:
+        _check(bundle)
+    records = sum(1 for _ in (bundle / "records.jsonl").open("rb"))
+    seen["parquet"].append(records / _parquet(bundle))
+    copied = (bundle / "copies" / "records-0001.parquet").stat().st_size
+    seen["size"].append(copied / (bundle / "records.jsonl").stat().st_size)
+    shutil.rmtree(bundle)
 
 
 def _parquet(bundle: Path) -> float:
@@ -120,8 +101,9 @@ def _check(bundle: Path) -> None:
 
 
 def _line(
-    name: str, value: float, unit: str, baseline: float, ratios: list[float], goal: float
+    name: str, unit: str, values: tuple[float, float], ratios: list[float], goal: float
 ) -> dict[str, Any]:
+    value, baseline = values
     return {
         "name": name,
         "value": round(value, 4),

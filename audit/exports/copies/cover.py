@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
@@ -77,7 +78,7 @@ def signed_in(cut: Cut, found: Sequence[Line]) -> Mapping[str, list[Signed]]:
     """Return the signatures on some records that stand in the ledger at the cut, by record id."""
     below = Block.objects.get(pk=cut.head.block_number).transaction_below
     told: dict[str, list[Signed]] = {}
-    ids = iter([line.id for line in found])
+    ids = iter([UUID(line.id) for line in found])
     while some := list(islice(ids, 1_000)):
         rows = Signature.objects.filter(signed__in=some, record__transaction__lt=below)
         for row in rows.select_related("signed", "proof", "record").order_by("id"):

@@ -42,8 +42,8 @@ def joined(entry: bytes, payload: bytes) -> Line:
 
 def _line(sequence: int, entry: bytes, payload: bytes) -> Line:
     if entry[_SEQUENCE : _SEQUENCE + 1].isdigit():
-        texts = (entry[part].decode() for part in (_ID, _LEAF, _TIME))
-        return Line(sequence, *texts, payload, entry)
+        identity, leaf, moment = (entry[part].decode() for part in (_ID, _LEAF, _TIME))
+        return Line(sequence, identity, leaf, moment, payload, entry)
     told = canonical.decode(entry)  # not in the usual shape: read it by its names
     return Line(sequence, told["id"], told["leaf"], told["recorded_at"], payload, entry)
 

@@ -24,7 +24,7 @@ from audit.exports.filters import ExportRefused
 from audit.exports.journal import Journal
 
 VOLUME = 500  # entries a document
-STANDARD, FORMAT = "a-3b", 1
+FORMAT = 1  # of what travels inside
 _HERE = Path(__file__).parent
 RULES = (
     "Each value stands as it was recorded; nothing is rounded, converted or shortened. Times are "
@@ -202,7 +202,7 @@ def compiled(basis: Basis, found: Sequence[lines.Line]) -> bytes:
         made = compiler.compile(
             format="pdf",
             sys_inputs=inputs,
-            pdf_standards=[STANDARD],
+            pdf_standards=["a-3b"],
             timestamp=int(basis.cut.moment.timestamp()),
         )
     except typst.TypstError as error:
