@@ -106,7 +106,7 @@ class Basis:
         keys = [parse_vkey(key) for key in self.keys]
         cover = facts(cut, self.records, self.evidence, keys)
         return {
-            "title": f"Records {start + 1 if self.records else 0} to {stop} of {self.records}",
+            "title": f"Entries {start + 1 if self.records else 0} to {stop} of {self.records}",
             "author": shown(cut.actor["name"]),
             "origin": shown(cut.origin),
             "date": list(moment.timetuple()[:6]),
