@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 IDLE = TWIN_DATABASE_URL=postgresql://nobody@/none TWIN_SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(48))')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-check code test campaign bench check
+.PHONY: help install demo demo-check code test campaign honest bench check
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -33,11 +33,7 @@ install: .venv/installed  ## make .venv with all dependencies; compile the kerne
 demo: .venv/installed  ## run the demonstration on this machine; Ctrl-C stops it
 	@exec $(PYTHON) manage.py supervise --demo $(ARGS)
 
-demo-SHARE ?= 1
-campaign: .venv/installed  ## inject the catalogue's faults in full: make campaign SHARE=0.1 ARGS="-k STO"
-	@$(PYTHON) -m pytest -m fault --campaign $(SHARE) -p no:timeout $(ARGS); status=$$?; $(PYTHON) manage.py fault_table; exit $$status
-
-check: .venv/installed  ## the same without a browser; prints one JSON line
+demo-check: .venv/installed  ## the same without a browser; prints one JSON line
 	@$(PYTHON) manage.py demo_check $(ARGS)
 
 code: .venv/installed  ## a demo person's one-time code: make code USER=quinn
@@ -46,9 +42,21 @@ code: .venv/installed  ## a demo person's one-time code: make code USER=quinn
 test: .venv/installed  ## the whole suite, services included
 	@$(PYTHON) -m pytest $(ARGS)
 
+PART ?= ledger
+bench: .venv-bench/installed  ## measure beside named rivals: make bench PART=ledger ARGS="--rounds 3"
+	@.venv-bench/bin/python -m tests.benchmarks $(PART) $(ARGS)
+
+.venv-bench/installed: .venv/installed requirements-bench.txt
+	@test -x .venv-bench/bin/python || python3 -m venv .venv-bench
+	.venv/bin/uv pip sync --quiet --require-hashes --python .venv-bench/bin/python requirements-bench.txt
+	@touch $@
+
 SHARE ?= 1
 campaign: .venv/installed  ## inject the catalogue's faults in full: make campaign SHARE=0.1 ARGS="-k STO"
 	@$(PYTHON) -m pytest -m fault --campaign $(SHARE) -p no:timeout $(ARGS); status=$$?; $(PYTHON) manage.py fault_table; exit $$status
+
+honest: .venv/installed  ## a million honest records from 16 writers: no false alarm
+	@$(PYTHON) -m tests.campaigns.honest $(ARGS)
 
 check: .venv/installed  ## lint, format, types, import contracts, size ceilings
 	@.venv/bin/ruff check .

@@ -11,7 +11,7 @@ costs one round trip and is whole or not at all, inside a transaction and outsid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -76,9 +76,12 @@ def act(*, stream: str, kind: str, **told: Any) -> Iterator[Act]:
     """
     collected = Act()
     yield collected
+    ledger.require_known(kind, told.get("parents", ()))
     payload = ledger.payload_of(stream=stream, kind=kind, changes=collected.changes, **told)
+    before = datetime.now(UTC)
     with connection.wrap_database_errors:
-        collected.write(payload, stream=stream, kind=kind)
+        record = collected.write(payload, stream=stream, kind=kind)
+    ledger.compare_clocks(before, record)
 
 
 def _execute(statement: str, arguments: list[Any]) -> tuple[Any, ...]:

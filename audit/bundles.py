@@ -26,7 +26,9 @@ TEXTS = ("README.txt", "fields.md", "verifier.py")
 _TEXTS = Path(__file__).parent / "bundle_texts"
 _VERIFIER = Path(__file__).parent / "verifier.py"
 _HEX = re.compile(r"[0-9a-f]{64}")
-_EXTRA = re.compile(r"cosignatures\.jsonl|(tokens|copies)(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
+_EXTRA = re.compile(
+    r"tokens/(0|[1-9][0-9]*)\.(txt|tsr)|copies(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+|verifier\.html"
+)
 
 Chunks = Iterable[bytes]
 
@@ -54,7 +56,7 @@ class Contents:
     ``entries`` yields (payload, entry) for each line of the index; the payload is None where a
     selection shows the index line alone. ``proofs`` yields (sequence, hashes) for each payload
     of a selection. ``blobs`` yields (hex digest, content), ``extras`` (path, content) for
-    ``cosignatures.jsonl``, ``tokens/...`` and ``copies/...``.
+    ``tokens/...``, ``copies/...`` and ``verifier.html``.
     """
 
     origin: str

@@ -5,7 +5,7 @@ A check returns the first ``Finding`` or None; it never raises on data that was 
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,7 +15,8 @@ from audit import canonical, merkle
 
 MAX_PAYLOAD_BYTES = 32_768
 GENESIS = "0" * 64  # ``previous`` of block 0
-FORK_KIND = "audit.ledger.forked"  # kind of the record that opens an epoch after the first
+FORK_KIND = "audit.ledger.forked"  # kind of the one record that opens an epoch after the first
+_FORK_MARK = f'"kind":"{FORK_KIND}"'.encode()
 _INTEGERS = {"v", "epoch", "timeline", "number", "first_sequence", "count", "tree_size"}
 
 
@@ -100,6 +101,35 @@ class Header:
     def place(self) -> str:
         return f"block {self.number}"
 
+    @property
+    def log(self) -> str:
+        """The first line of this block's checkpoints: each epoch is a log of its own."""
+        return log_of(self.origin, self.epoch)
+
+    def opens_epoch(self, after: "Header | None") -> bool:
+        """True where this block, which follows ``after``, is the first of an epoch above 0."""
+        return after is not None and self.epoch == after.epoch + 1
+
+
+def log_of(origin: str, epoch: int) -> str:
+    """The name of an epoch as a log: the ledger's own in epoch 0."""
+    return f"{origin}/epoch/{epoch}" if epoch else origin
+
+
+READERS: dict[int, Callable[[bytes], Header]] = {1: Header.decode}  # by format version, for ever
+
+
+def read_header(text: bytes) -> Header:
+    """Read a header by the reader of its own version; raises canonical.NotCanonical."""
+    members = canonical.decode(text)
+    version = members.get("v") if isinstance(members, dict) else None
+    reader = READERS.get(version) if type(version) is int else None
+    if reader is None:
+        raise canonical.NotCanonical(
+            f"format version {version!r} is not known here: verify it with a newer release"
+        )
+    return reader(text)
+
 
 def header_hash(header: bytes) -> str:
     return hashlib.sha256(b"\x02" + header).hexdigest()
@@ -128,11 +158,15 @@ def first_flaw(header: Header, *, after: Header | None) -> Finding | None:
 
 def first_flaw_in_records(
     header: Header,
-    payloads: Sequence[bytes],
+    payloads: Sequence[bytes | None],
     entries: Sequence[Entry],
     sealed_leaves: bytes | None = None,
+    *,
+    opens_epoch: bool = False,
 ) -> Finding | None:
     """Check the records of a block against its header, naming the exact record where it can.
+
+    A payload is None where the record was dropped after its time and only its line is kept.
 
     ``sealed_leaves`` are the leaves that the block kept when it was sealed (level 0 of the
     tree): with them a changed, missing or moved record is named even where payload and index
@@ -143,6 +177,7 @@ def first_flaw_in_records(
         or _flaw_of_count(header, payloads, entries)
         or _flaw_of_entries(header, payloads, entries)
         or _flaw_of_digests(header, payloads, entries)
+        or _flaw_of_forks(header, payloads, opens_epoch)
     )
 
 
@@ -178,7 +213,7 @@ def _digest_of_lines(lines: Iterable[bytes]) -> str:
 
 def _broken_rules(header: Header, after: Header | None) -> Iterable[str]:
     """Every chain rule that the header breaks, in words."""
-    if header.v != 1:
+    if header.v not in READERS:
         yield f"format version {header.v} is not known here"
     if header.count < 1:
         yield "holds no record"
@@ -213,7 +248,7 @@ def _broken_links(header: Header, after: Header) -> Iterable[str]:
     if header.epoch not in (after.epoch, after.epoch + 1):
         yield f"epoch {header.epoch} after epoch {after.epoch}"
     if header.epoch != after.epoch:
-        return  # a new epoch may count on in another cluster; its first record says why
+        return  # a new epoch may count on in another cluster; its fork record says why
     if header.transaction_from != after.transaction_below:
         yield f"its transactions do not touch those of block {after.number}"
     if (header.system_identifier, header.timeline) != (after.system_identifier, after.timeline):
@@ -246,7 +281,7 @@ def _difference(leaf: bytes, found: list[bytes], position: int, sealed: set[byte
 
 
 def _flaw_of_count(
-    header: Header, payloads: Sequence[bytes], entries: Sequence[Entry]
+    header: Header, payloads: Sequence[bytes | None], entries: Sequence[Entry]
 ) -> Finding | None:
     if len(entries) != header.count:
         return Finding(header.place, f"has {len(entries)} index entries, not {header.count}")
@@ -256,12 +291,12 @@ def _flaw_of_count(
 
 
 def _flaw_of_entries(
-    header: Header, payloads: Sequence[bytes], entries: Sequence[Entry]
+    header: Header, payloads: Sequence[bytes | None], entries: Sequence[Entry]
 ) -> Finding | None:
     before: tuple[int, str] | None = None
     for position, (payload, entry) in enumerate(zip(payloads, entries, strict=True)):
         place = _record(header, position)
-        if merkle.leaf_hash(payload) != entry.leaf:
+        if payload is not None and merkle.leaf_hash(payload) != entry.leaf:
             return Finding(place, "payload does not match its leaf")
         if entry.sequence != header.first_sequence + position:
             return Finding(place, f"is numbered {entry.sequence}")
@@ -275,14 +310,29 @@ def _flaw_of_entries(
 
 
 def _flaw_of_digests(
-    header: Header, payloads: Sequence[bytes], entries: Sequence[Entry]
+    header: Header, payloads: Sequence[bytes | None], entries: Sequence[Entry]
 ) -> Finding | None:
     place = f"{header.place} (sequences {header.first_sequence} to {header.end - 1})"
     if index_digest(entry.line for entry in entries) != header.index_digest:
         return Finding(place, "index_digest does not fit the index lines")
-    if records_digest(payloads) != header.records_digest:
+    shown = [payload for payload in payloads if payload is not None]
+    if len(shown) == len(payloads) and records_digest(shown) != header.records_digest:
         return Finding(place, "records_digest does not fit the payloads")
     return None
+
+
+def _flaw_of_forks(header: Header, payloads: Sequence[bytes], opens_epoch: bool) -> Finding | None:
+    forks = [position for position, payload in enumerate(payloads) if is_fork(payload)]
+    if opens_epoch and not forks:
+        return Finding(header.place, f"opens epoch {header.epoch}, but holds no fork record")
+    for position in forks[1:] if opens_epoch else forks:
+        return Finding(_record(header, position), "is a fork record, but opens no epoch")
+    return None
+
+
+def is_fork(payload: bytes) -> bool:
+    """True for the record that opens an epoch."""
+    return _FORK_MARK in payload and canonical.decode(payload)["kind"] == FORK_KIND
 
 
 def _record(header: Header, position: int) -> str:

@@ -5,11 +5,12 @@ import stat
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from audit.checkpoint import PublicKey, parse_vkey
+from audit.checkpoint import PublicKey, parse_vkeys
 
-CREDENTIAL_KEY_SIZE = 32  # bytes: AES-256
+SECRET_KEY_SIZE = 32  # bytes: AES-256
 
 
 class KeyRefused(Exception):
@@ -25,15 +26,24 @@ def signing_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def credential_key(path: Path) -> bytes:
-    """Return the 32 bytes (base64 in the file) that code secrets are encrypted under."""
+def second_signing_key(path: Path) -> MLDSA44PrivateKey:
+    """Return the ML-DSA-44 key of a PEM file that nobody but its owner can read."""
+    check_private(path)
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, MLDSA44PrivateKey):
+        raise KeyRefused(f"{path} holds no ML-DSA-44 key")
+    return key
+
+
+def secret_key(path: Path) -> bytes:
+    """Return the 32 bytes (base64 in the file) that secrets in the database are encrypted under."""
     check_private(path)
     try:
         key = base64.b64decode(path.read_text(encoding="ascii").strip(), validate=True)
     except (UnicodeDecodeError, ValueError):
         key = b""
-    if len(key) != CREDENTIAL_KEY_SIZE:
-        raise KeyRefused(f"{path} holds no key of {CREDENTIAL_KEY_SIZE} bytes in base64")
+    if len(key) != SECRET_KEY_SIZE:
+        raise KeyRefused(f"{path} holds no key of {SECRET_KEY_SIZE} bytes in base64")
     return key
 
 
@@ -49,5 +59,4 @@ def public_keys(path: Path) -> list[PublicKey]:
     """Return the trusted public keys of a file, one ``name+id+base64`` a line."""
     if not path.exists():
         raise KeyRefused(f"{path} is missing: it names the public keys that the ledger is held to")
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [parse_vkey(line) for line in lines if line and not line.startswith("#")]
+    return parse_vkeys(path.read_text(encoding="utf-8").split("\n"))

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import models
 from django.db.migrations.operations.base import Operation
 
-ROLES = ("application", "sealer", "gate", "auditor")  # each a login role twin_<name>
+ROLES = ("application", "sealer", "gate", "auditor", "indexer")  # each a login role twin_<name>
 
 
 class TableOperation(Operation):

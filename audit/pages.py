@@ -11,6 +11,8 @@ from typing import Any
 
 from django.forms import BaseForm
 
+Pieces = Sequence[tuple[str, bool]]  # text, whether it was searched for
+
 
 @dataclass(frozen=True)
 class Pages:
@@ -68,11 +70,18 @@ class TrailRow:
     reason: str
     leaf: str
     is_signed: bool = False
+    is_trusted: bool = True  # false: the stored text is not what its leaf was made of
+    words_marked: Pieces = ()  # the words again, in pieces that were searched for or not
+    reason_marked: Pieces = ()
+    excerpt_of: str = ""  # where a word stands that is in neither
+    excerpt: Pieces = ()
 
 
 @dataclass(frozen=True)
 class TrailPage:
-    """``audit/trail.html``. ``form`` has person, kind, stream, since, until and text."""
+    """``audit/trail.html``. ``form`` has text, reason, person, kind, stream, subject_type, subject,
+    since and until, and what may be picked: kinds, streams, subjects.
+    """
 
     form: BaseForm
     rows: Sequence[TrailRow]
@@ -81,6 +90,12 @@ class TrailPage:
     clear_href: str = ""
     export: SigningDialog | None = None  # for people who may export
     exports_href: str = ""  # where theirs are
+    alarm: str = ""  # what is wrong with the guards of the record store
+    alarm_href: str = ""
+    outside: Any = None  # how the evidence outside stands: audit.outside.standing.Standing
+    notice: str = ""  # while the index is far behind
+    as_of_href: str = ""  # the state of the subject asked for, at any moment
+    scope: Sequence[str] = ()  # the streams that the person is limited to
 
 
 @dataclass(frozen=True)
@@ -91,6 +106,8 @@ class Change:
     old: str
     new: str
     is_same: bool = False
+    how: str = "changed"  # added | removed | changed | same
+    is_long: bool = False  # shown folded
 
 
 @dataclass(frozen=True)
@@ -99,6 +116,25 @@ class SubjectChanges:
     subject_id: str
     rows: Sequence[Change]
     href: str = ""
+    as_of_href: str = ""
+    anchor: str = ""
+    act: str = "changed"  # entered | changed | taken away
+
+    @property
+    def unchanged(self) -> int:
+        return sum(row.is_same for row in self.rows)
+
+
+@dataclass(frozen=True)
+class ChangeSummary:
+    """One line of the summary of a record that changed many subjects."""
+
+    anchor: str
+    subject_type: str
+    subject_id: str
+    act: str
+    names: Sequence[str]
+    unchanged: int
 
 
 @dataclass(frozen=True)
@@ -109,6 +145,8 @@ class Relative:
     words: str
     recorded_at: datetime | None = None
     href: str = ""
+    is_trusted: bool = True
+    is_hidden: bool = False  # outside the scope of who looks
 
 
 @dataclass(frozen=True)
@@ -164,6 +202,9 @@ class RecordPage:
     blobs: Sequence[tuple[str, str]] = ()  # digest, address
     signatures: Sequence[SignatureLine] = ()
     download_href: str = ""
+    is_trusted: bool = True
+    summary: Sequence[ChangeSummary] = ()
+    lineage_href: str = ""
 
 
 @dataclass(frozen=True)

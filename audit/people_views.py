@@ -17,6 +17,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from audit import credentials, identity, ledger, proofs, refusals, sessions
+from audit.desk import scope
+from audit.desk.forms import ScopeForm
+from audit.erasure_pages import erasure_dialog
 from audit.forms import AsOfForm, ChangePasswordForm, NewPersonForm, ReasonForm, RoleForm
 from audit.models import Role, User
 from audit.pages import PeoplePage, PersonRow
@@ -51,10 +54,11 @@ def _row(person: identity.PersonThen) -> PersonRow:
 @require_http_methods(["GET", "HEAD"])
 def person(request: HttpRequest, pk: UUID) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
-    return render(request, "audit/person.html", {"page": _person_page(request, user)})
+    return render(request, "audit/person.html", {"page": person_page(request, user)})
 
 
-def _person_page(request: HttpRequest, user: User) -> PersonPage:
+def person_page(request: HttpRequest, user: User, *, erasing: Any = None) -> PersonPage:
+    """Return a person's page; ``erasing`` is the form of an erasure that was refused."""
     held = sorted(identity.current_roles(user))
     administers = Role.SYSTEM_ADMINISTRATOR in identity.current_roles(request.user)
     return PersonPage(
@@ -65,10 +69,14 @@ def _person_page(request: HttpRequest, user: User) -> PersonPage:
         grant=RoleForm(prefix="grant", roles=[role for role in Role.values if role not in held]),
         revoke=RoleForm(prefix="revoke", roles=held) if held else None,
         activity=ReasonForm(prefix="activity"),
+        email=user.email_shown,
+        erase=erasure_dialog(user, request.user, form=erasing),
         history=[
             (headline(record.kind, ledger.content(record)), record)
             for record in identity.history_of(user)
         ],
+        scopes=scope.of(user).as_told(),
+        scope=ScopeForm(prefix="scope"),
     )
 
 
@@ -107,6 +115,20 @@ def grant(request: HttpRequest, pk: UUID) -> HttpResponse:
 def revoke(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = RoleForm(request.POST, prefix="revoke")
     return _do(request, pk, identity.revoke_role, "Role revoked", form)
+
+
+@require_POST
+def limit(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Limit what a person sees to a stream, beside the streams they have."""
+    form = ScopeForm(request.POST, prefix="scope")
+    return _do(request, pk, scope.grant, "Scope given", form)
+
+
+@require_POST
+def unlimit(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Take a stream from what a person is limited to."""
+    form = ScopeForm(request.POST, prefix="scope")
+    return _do(request, pk, scope.revoke, "Scope taken back", form)
 
 
 @require_POST

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from audit import actors, credentials, ledger, lockout
 from audit.models import Credential, Record, User
+from audit.recovery import clock
 from audit.refusals import Refused
 
 METHOD = "password and one-time code"
@@ -96,6 +97,8 @@ def prove(
     """
     if connection.in_atomic_block:
         raise RuntimeError("prove before the act's transaction: its code stays used in any case")
+    if purpose == SIGNING:
+        clock.require_agreement()  # before a code is used up
     now, address = now or timezone.now(), address or actors.current_source().address
     with actors.from_address(actors.process_actor() if purpose == LOGIN else user, address):
         if until := _locked(stream_of(user), purpose, address, now):

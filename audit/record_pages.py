@@ -2,25 +2,31 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
 
-from audit import checkpoint, inclusion, keys, ledger, signatures, words
+from audit import checkpoint, inclusion, keys, ledger, words
+from audit.desk import differences, lineage
+from audit.desk.scope import EVERYTHING, Scope
+from audit.guards import trust
 from audit.models import Record
-from audit.pages import Change, Proof, RecordPage, Relative, SignatureLine, SubjectChanges
+from audit.pages import Proof, RecordPage, Relative
+from audit.signature_lines import signature_lines
 
 MOST_CHILDREN = 50
 
 
-def record_page(record: Record) -> RecordPage:
-    told = ledger.content(record)
-    proof = proof_of(record)
+def record_page(record: Record, scope: Scope = EVERYTHING) -> RecordPage:
+    """Return what the page of a record shows; records outside ``scope`` are told of as such."""
+    proof, is_trusted = proof_of(record), record.pk not in trust.untrusted([record])
+    told = trust.told(record, is_trusted=is_trusted)
+    changes = differences.subject_changes(told["changes"])
     return RecordPage(
         id=str(record.pk),
-        words=words.headline(record.kind, told),
+        words=words.headline(record.kind, told) if is_trusted else trust.ALTERED,
         kind=record.kind,
         stream=record.stream,
         stream_href=trail_address(stream=record.stream),
@@ -34,35 +40,21 @@ def record_page(record: Record) -> RecordPage:
         proof=proof,
         reason=told["reason"] or "",
         source=told["source"],
-        changes=[_changes(change) for change in told["changes"]],
+        changes=changes,
+        summary=differences.summary(changes),
         data=list(words.lines(told["data"])) if told["data"] else [],
-        parents=parents_of(told["parents"]),
-        children=children_of(record),
+        parents=_parents(record, scope, is_trusted),
+        children=relatives(lineage.children_of(record, MOST_CHILDREN, scope)),
         blobs=[(blob, reverse("audit:blob", args=[record.pk, blob])) for blob in told["blobs"]],
-        signatures=[_line(shown) for shown in signatures.signatures_of(record)],
+        signatures=signature_lines(record),
         download_href=reverse("audit:payload", args=[record.pk]),
+        is_trusted=is_trusted,
+        lineage_href=reverse("audit:lineage", args=[record.pk]),
     )
 
 
 def trail_address(**filters: str) -> str:
     return f"{reverse('audit:trail')}?{urlencode(filters)}"
-
-
-def _changes(change: dict[str, Any]) -> SubjectChanges:
-    old, new = change["old"] or {}, change["new"] or {}
-    rows = [
-        Change(
-            name.replace("_", " "),
-            words.as_text(old.get(name)),
-            words.as_text(new.get(name)),
-            is_same=old.get(name) == new.get(name),
-        )
-        for name in [*old, *(name for name in new if name not in old)]
-    ]
-    subject = change["subject"]
-    return SubjectChanges(
-        subject["type"], subject["id"], rows, href=trail_address(text=subject["id"])
-    )
 
 
 def proof_of(record: Record) -> Proof:
@@ -101,49 +93,25 @@ def _flaw(found: inclusion.Inclusion) -> str:
     return ""
 
 
-def parents_of(leaves: Iterable[str]) -> list[Relative]:
-    """Return the records that these leaves (hex) name; one that is not found stays without link."""
-    wanted = list(leaves)
-    found = {
-        bytes(record.leaf).hex(): record
-        for record in Record.objects.filter(leaf__in=[bytes.fromhex(leaf) for leaf in wanted])
-    }
-    return [
-        _relative(found[leaf]) if leaf in found else Relative(leaf, "A record of another ledger")
-        for leaf in wanted
-    ]
+def _parents(record: Record, scope: Scope, is_trusted: bool) -> list[Relative]:
+    """Return what a record rests on; of one that is not to be trusted nothing is said."""
+    return relatives(lineage.by_leaves(lineage.parents_of(record), scope)) if is_trusted else []
 
 
-def children_of(record: Record) -> list[Relative]:
-    """Return the first records that cite this one; they are younger than it."""
-    leaf = bytes(record.leaf).hex()
-    younger = Record.objects.filter(id__gt=record.pk, payload__contains=f'"{leaf}"')
-    citing = [one for one in younger.order_by("id")[:MOST_CHILDREN] if _cites(one, leaf)]
-    return [_relative(one) for one in citing]
+def relatives(nodes: Iterable[lineage.Node]) -> list[Relative]:
+    """Return records of the lineage as a page lists them."""
+    nodes = list(nodes)
+    doubtful = trust.untrusted([node.record for node in nodes if node.record])
+    return [_relative(node, doubtful) for node in nodes]
 
 
-def _cites(record: Record, leaf: str) -> bool:
-    return leaf in ledger.content(record)["parents"]
-
-
-def _relative(record: Record) -> Relative:
+def _relative(node: lineage.Node, doubtful: set[UUID]) -> Relative:
+    is_trusted = node.record is None or node.record.pk not in doubtful
     return Relative(
-        bytes(record.leaf).hex(),
-        words.headline(record.kind, ledger.content(record)),
-        record.recorded_at,
-        reverse("audit:record", args=[record.pk]),
-    )
-
-
-def _line(shown: signatures.ShownSignature) -> SignatureLine:
-    made = ledger.by_leaf(bytes.fromhex(shown.record_leaf))
-    return SignatureLine(
-        printed_name=shown.printed_name,
-        meaning=shown.meaning,
-        signed_at=shown.signed_at,
-        reason=shown.reason,
-        view_digest=shown.view,
-        href=reverse("audit:record", args=[made.pk]) if made else "",
-        is_valid=shown.is_valid,
-        problem=f"This does not count as signed: {shown.flaw}." if shown.flaw else "",
+        node.leaf.hex(),
+        node.words if is_trusted or node.is_hidden else trust.ALTERED,
+        node.record.recorded_at if node.record else None,
+        reverse("audit:record", args=[node.record.pk]) if node.record else "",
+        is_trusted=is_trusted,
+        is_hidden=node.is_hidden,
     )

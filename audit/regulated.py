@@ -15,6 +15,7 @@ from django.db import models
 
 from audit.canonical import timestamp
 from audit.fields import uuid7
+from audit.retention.citation import Citation
 
 
 class RegulatedModel(models.Model):
@@ -27,9 +28,7 @@ class RegulatedModel(models.Model):
     digested: ClassVar[tuple[str, ...]] = ()
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    record = models.ForeignKey(
-        "audit.Record", on_delete=models.PROTECT, editable=False, related_name="+"
-    )
+    record = Citation("audit.Record", editable=False, related_name="+")
 
     class Meta:
         abstract = True

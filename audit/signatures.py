@@ -22,7 +22,9 @@ from audit.credentials import next_code_at
 from audit.identity import current_roles
 from audit.models import Record, Role, Signature, User
 from audit.proofs import KINDS, LIFE, METHOD, SIGNING, SignatureRefused, SigningProof, prove
+from audit.recovery import clock
 from audit.refusals import NotEntitled, Refused
+from audit.retention.citation import is_dropped
 
 MANIFEST = 1  # version
 KIND = "audit.signature.made"
@@ -84,6 +86,7 @@ def sign(
     """
     if not connection.in_atomic_block:
         raise RuntimeError("sign belongs into the transaction of the act that it signs")
+    clock.require_agreement()
     now = now or timezone.now()
     held = _entitled(signer, roles=roles, authors=authors)
     proved = _checked_proof(proof, signer=signer, now=now)
@@ -273,17 +276,32 @@ def _unreadable(signature: Signature) -> ShownSignature:
 def _flaw(signature: Signature, told: dict[str, Any]) -> str | None:
     """Return the first thing that does not fit between signature, manifest and record."""
     signed, made, proof = signature.signed, signature.record, signature.proof
-    if not ledger.is_intact(signed) or told["record"]["leaf"] != bytes(signed.leaf).hex():
+    if not _is_whole(signed) or told["record"]["leaf"] != bytes(signed.leaf).hex():
         return "the record is not the one that was signed"
-    if not all(ledger.is_intact(record) for record in (made, proof)):
+    if not (_is_whole(made) and _is_whole(proof)):
         return "the record of the signature was altered"
-    change = ledger.content(made)["changes"][0]
-    if change["subject"] != signature.subject() or change["new"] != signature.state_fields():
-        return "the signature is not what its record says"
-    if told["proof"] != bytes(proof.leaf).hex() or proof.kind != KINDS[SIGNING][0]:
+    if told["proof"] != bytes(proof.leaf).hex():
         return "the proof is not the one that was given"
-    if ledger.content(proof)["actor"]["id"] != told["signer"]["id"]:
-        return "the proof is another person's"
+    return _flaw_of_texts(signature, told)
+
+
+def _is_whole(record: Record) -> bool:
+    """Whether a record is as it was written; of one dropped after its time the leaf stands."""
+    return is_dropped(record) or ledger.is_intact(record)
+
+
+def _flaw_of_texts(signature: Signature, told: dict[str, Any]) -> str | None:
+    """Compare with what the records say, as far as their text is still here."""
+    made, proof = signature.record, signature.proof
+    if not is_dropped(made):
+        change = ledger.content(made)["changes"][0]
+        if change["subject"] != signature.subject() or change["new"] != signature.state_fields():
+            return "the signature is not what its record says"
+    if not is_dropped(proof):
+        if proof.kind != KINDS[SIGNING][0]:
+            return "the proof is not the one that was given"
+        if ledger.content(proof)["actor"]["id"] != told["signer"]["id"]:
+            return "the proof is another person's"
     if (told["signer"]["id"], told["meaning"]) != (str(signature.signer_id), signature.meaning):
         return "the manifest is not of this signature"
     return None

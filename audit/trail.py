@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models.functions import Cast
 
 from audit import ledger
+from audit.desk.scope import EVERYTHING, Scope
 from audit.models import Record
 
 STREAM = "trail"
@@ -25,15 +26,18 @@ class Filters:
     person: str | None = None  # the actor's id
     since: datetime | None = None
     until: datetime | None = None
-    text: str | None = None  # anywhere in the payload
+    text: str | None = None  # words, each of which stands somewhere in what is recorded
+    reason: str | None = None  # words of the reason
+    subject_type: str | None = None  # "twin_core.batch"
+    subject: str | None = None  # its key
 
     def given(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value not in (None, "")}
 
 
-def search(filters: Filters) -> models.QuerySet[Record]:
-    """Return the records that fit, newest first."""
-    found = Record.objects.order_by("-id")
+def search(filters: Filters, scope: Scope = EVERYTHING) -> models.QuerySet[Record]:
+    """Return the records that fit, newest first, read themselves; ``desk.search`` is faster."""
+    found = Record.objects.filter(scope.query()).order_by("-id")
     if filters.stream:
         found = found.filter(stream=filters.stream)
     if filters.kind:
@@ -44,6 +48,11 @@ def search(filters: Filters) -> models.QuerySet[Record]:
         found = found.filter(recorded_at__lt=filters.until)
     if filters.text:
         found = found.filter(payload__icontains=filters.text)
+    if filters.reason:
+        found = found.filter(payload__icontains=filters.reason)
+    for part in (filters.subject_type, filters.subject):
+        if part:
+            found = found.filter(payload__contains=f'"{part}"')
     if filters.person:
         told = Cast("payload", models.JSONField())
         found = found.annotate(told=told).filter(told__actor__id=filters.person)

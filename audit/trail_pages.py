@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django import forms
 from django.db import connection
@@ -12,28 +13,21 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit import canonical, ledger, trail, words
+from audit.desk import comparison, indexing, marking, subjects
+from audit.desk.conditions import words_of
+from audit.desk.scope import EVERYTHING, Scope
+from audit.desk.search import Search
 from audit.exports.cut import FORMATS as COPIES
+from audit.guards import standing, trust
 from audit.models import Record, Signature, User
 from audit.pages import Chip, Pages, SigningDialog, TrailPage, TrailRow
 from audit.trail import Filters
 
 SIZE = 50  # rows of a page
-COUNTED = 10_000  # beyond this the number of records that fit is not counted on each look
+MUCH_BEHIND = 5_000  # sealed records not indexed yet, from which the page says so
 RECENT = 2_000  # records from which the filters' suggestions are taken
 ONE_LOOK = timedelta(minutes=1)
 FORMATS = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
-PLACES = """
-SELECT record.id, block.first_sequence + (
-    SELECT count(*) FROM audit_record before
-    WHERE before.transaction >= block.transaction_from
-      AND (before.transaction, before.id) < (record.transaction, record.id))
-FROM audit_record record
-JOIN LATERAL (
-    SELECT first_sequence, transaction_from FROM audit_block
-    WHERE transaction_below > record.transaction
-    ORDER BY transaction_below LIMIT 1) block ON true
-WHERE record.id = ANY(%s)
-"""
 SUGGESTED = """
 SELECT DISTINCT kind, stream,
     payload::jsonb #>> '{actor,kind}', payload::jsonb #>> '{actor,id}'
@@ -62,25 +56,47 @@ def _words(label: str, **attributes: Any) -> forms.CharField:
 class TrailForm(forms.Form):
     """The filters; all may be left out."""
 
-    text = _words("Search in everything recorded", type="search", **{"data-search": True})
+    text = _words("Words of anything recorded", type="search", **{"data-search": True})
+    reason = _words("Words of the reason")
     person = forms.ChoiceField(label="Who", required=False)
     kind = _words("Kind, or its beginning", list="kinds")
     stream = _words("Batch or stream", list="streams")
+    subject_type = forms.ChoiceField(label="About a", required=False)
+    subject = _words("Which one (name or key)", list="subjects")
     since = _moment("From (UTC)")
     until = _moment("Before (UTC)")
 
-    def __init__(self, data: QueryDict) -> None:
+    def __init__(self, data: QueryDict, scope: Scope = EVERYTHING) -> None:
         super().__init__(data)
         self.use_required_attribute = False
-        self.kinds, self.streams, processes = suggestions()
+        self.scope = scope
+        self.kinds, streams, processes = suggestions()
+        self.streams = [stream for stream in streams if scope.allows(stream)]
+        self.types = dict(subjects.types())
+        kind: Any = self.fields["subject_type"]
+        kind.choices = [("", "anything"), *sorted(self.types.items(), key=lambda one: one[1])]
+        chosen = data.get("subject_type", "")
+        self.subjects = subjects.latest(chosen, scope) if chosen in self.types else []
         people = [(str(user.pk), user.printed_name) for user in User.objects.order_by("username")]
         self.names = dict([*people, *((name, name) for name in processes)])
         field: Any = self.fields["person"]
         field.choices = [("", "anyone"), *self.names.items()]
 
+    def clean_subject(self) -> str:
+        """Return the subject's key; a name that was picked stands for its key."""
+        given = self.cleaned_data["subject"]
+        by_name = {name.casefold(): key for key, name in reversed(self.subjects) if name}
+        return by_name.get(given.casefold(), given)
+
     def filters(self) -> Filters:
         """Return what is asked for; call it on a valid form."""
         return Filters(**{name: value or None for name, value in self.cleaned_data.items()})
+
+    def told(self, name: str, value: str) -> str:
+        """Return a filter's value as a chip shows it."""
+        if name == "subject":
+            return dict(self.subjects).get(value) or value
+        return {"person": self.names, "subject_type": self.types}.get(name, {}).get(value, value)
 
 
 class ExportForm(forms.Form):
@@ -120,42 +136,86 @@ def note_look(filters: Filters, *, actor: User) -> None:
 
 
 def trail_page(form: TrailForm, query: QueryDict) -> TrailPage:
-    """Return the page that ``query`` asks for; ``before`` and ``after`` are keys of records."""
+    """Return the page that ``query`` asks for; ``before`` and ``after`` are keys of records.
+
+    Raises SearchRefused for words that cannot be searched for, ValidationError for a wrong key.
+    """
     filters = form.filters()
-    records, newer, older = _slice(filters, query)
+    records, newer, older = _slice(filters, query, form.scope)
+    alarm, alarm_href = _alarm()
     return TrailPage(
         form=form,
-        rows=rows_of(records),
-        pages=_pages(filters, query, records, newer, older),
+        rows=rows_of(records, wanted_of(filters)),
+        pages=_pages(Search(filters, scope=form.scope), query, records, newer, older),
         chips=_chips(form, query),
         clear_href=reverse("audit:trail"),
+        alarm=alarm,
+        alarm_href=alarm_href,
+        notice=_index_notice(),
+        as_of_href=as_of_address(filters),
+        scope=form.scope.as_told(),
     )
 
 
-def _slice(filters: Filters, query: QueryDict) -> tuple[list[Record], bool, bool]:
+def wanted_of(filters: Filters) -> list[str]:
+    """Return the words whose places are marked on the page."""
+    return [*words_of(filters.text or ""), *words_of(filters.reason or "")]
+
+
+def as_of_address(filters: Filters) -> str:
+    """Return where the state of the subject asked for stands; empty unless one is asked for."""
+    if not (filters.subject_type and filters.subject):
+        return ""
+    told = urlencode({"type": filters.subject_type, "id": filters.subject})
+    return f"{reverse('audit:as_of')}?{told}"
+
+
+def _index_notice() -> str:
+    """Return what to say while many sealed records are not indexed; they are found all the same."""
+    behind = comparison.waiting(indexing.mark().sequence)
+    if behind < MUCH_BEHIND:
+        return ""
+    return (
+        f"{behind} sealed records are not in the index yet: they are read themselves, which is "
+        "slower. Nothing is missing from what you see."
+    )
+
+
+def _alarm() -> tuple[str, str]:
+    """Return (what is wrong with the guards, where it is told); empty texts when nothing is."""
+    found = standing.standing()
+    if not found.is_alarm:
+        return "", ""
+    said = str(found)
+    href = reverse("audit:record", args=[found.record.pk]) if found.record else ""
+    return f"{said[:1].upper()}{said[1:]}.", href
+
+
+def _slice(
+    filters: Filters, query: QueryDict, scope: Scope = EVERYTHING
+) -> tuple[list[Record], bool, bool]:
     """Return a page's records, newest first, and whether there are newer and older ones."""
-    found = trail.search(filters)
     before, after = key_of(query, "before"), key_of(query, "after")
+    found = Search(filters, scope=scope).page(SIZE, before=before, after=after)
+    held = Record.objects.in_bulk([hit.record_id for hit in found.hits])
+    records = [held[hit.record_id] for hit in found.hits if hit.record_id in held]
     if after:
-        records = list(found.filter(id__gt=after).order_by("id")[: SIZE + 1])
-        return records[:SIZE][::-1], len(records) > SIZE, True
-    records = list((found.filter(id__lt=before) if before else found)[: SIZE + 1])
-    return records[:SIZE], bool(before), len(records) > SIZE
+        return records, found.has_more, True
+    return records, bool(before), found.has_more
 
 
-def key_of(query: QueryDict, name: str) -> str | None:
+def key_of(query: QueryDict, name: str) -> UUID | None:
     """Return a key from the address; one that is no UUID is an error in words."""
     text = query.get(name)
-    return str(forms.UUIDField().clean(text)) if text else None
+    return forms.UUIDField().clean(text) if text else None
 
 
 def _pages(
-    filters: Filters, query: QueryDict, records: Sequence[Record], newer: bool, older: bool
+    search: Search, query: QueryDict, records: Sequence[Record], newer: bool, older: bool
 ) -> Pages:
-    total = trail.search(filters).order_by()[: COUNTED + 1].count()
     return Pages(
         shown=len(records),
-        total=total if total <= COUNTED else f"more than {COUNTED}",
+        total=str(search.count()),
         newer_href=_address(query, after=records[0].pk) if newer and records else "",
         older_href=_address(query, before=records[-1].pk) if older and records else "",
     )
@@ -192,35 +252,40 @@ def _chips(form: TrailForm, query: QueryDict) -> list[Chip]:
         if value := query.get(name):
             without = query.copy()
             del without[name]
-            told = form.names.get(value, value) if name == "person" else value
-            chips.append(Chip(f"{field.label}: {told}", _address(without)))
+            chips.append(Chip(f"{field.label}: {form.told(name, value)}", _address(without)))
     return chips
 
 
-def places_of(records: Sequence[Record]) -> dict[Any, int]:
-    """Return the sequence of each sealed record by its key, in one question."""
-    with connection.cursor() as cursor:
-        cursor.execute(PLACES, [[record.pk for record in records]])
-        return dict(cursor.fetchall())
-
-
-def rows_of(records: Sequence[Record]) -> list[TrailRow]:
-    places = places_of(records)
+def rows_of(records: Sequence[Record], wanted: Sequence[str] = ()) -> list[TrailRow]:
+    places = trust.places_of(records)
     signed = set(Signature.objects.filter(signed__in=records).values_list("signed", flat=True))
-    return [_row(record, places.get(record.pk), record.pk in signed) for record in records]
+    return [_row(record, places.get(record.pk), record.pk in signed, wanted) for record in records]
 
 
-def _row(record: Record, sequence: int | None, is_signed: bool) -> TrailRow:
-    told = ledger.content(record)
+def _row(
+    record: Record, place: trust.Place | None, is_signed: bool, wanted: Sequence[str]
+) -> TrailRow:
+    is_trusted = trust.is_trusted(record, place)
+    told = trust.told(record, is_trusted=is_trusted)
+    said = words.headline(record.kind, told) if is_trusted else trust.ALTERED
+    reason = told["reason"] or ""
+    pieces, why = marking.marked(said, wanted), marking.marked(reason, wanted)
+    is_seen = not wanted or marking.has_hit(pieces) or marking.has_hit(why)
+    where, found = ("", ()) if is_seen else marking.excerpt(told, wanted)
     return TrailRow(
         href=reverse("audit:record", args=[record.pk]),
         recorded_at=record.recorded_at,
-        sequence=sequence,
+        sequence=place.sequence if place else None,
         actor=told["actor"],
-        words=words.headline(record.kind, told),
+        words=said,
         kind=record.kind,
         stream=record.stream,
-        reason=told["reason"] or "",
+        reason=reason,
         leaf=bytes(record.leaf).hex(),
-        is_signed=is_signed,
+        is_signed=is_signed and is_trusted,
+        is_trusted=is_trusted,
+        words_marked=pieces,
+        reason_marked=why,
+        excerpt_of=where,
+        excerpt=found,
     )

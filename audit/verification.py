@@ -2,21 +2,29 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain as joined
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import InternalError, connection
 
 from audit import canonical, chain, checkpoint, merkle
+from audit.chain import FORK_KIND
 from audit.keys import public_keys
-from audit.models import Block, Checkpoint, Tile
+from audit.models import Block, Tile
 from audit.outside import Outside
+from audit.outside import policy as policies
+from audit.outside.policy import Policy
+from audit.outside.signed import Signed
+from audit.recovery.differences import is_told
+from audit.recovery.elsewhere import log_origin
+from audit.recovery.forks import loss_told, losses
+from audit.retention.gaps import Gaps
 
 FIND = (
-    "SELECT id, payload, leaf, transaction::text, recorded_at FROM audit_record "
+    "SELECT id, payload, leaf, transaction::text, recorded_at FROM audit_line "
     "WHERE transaction >= %s::text::xid8 AND transaction < %s::text::xid8 "
-    "ORDER BY audit_record.transaction, id"
+    "ORDER BY audit_line.transaction, id"
 )
 
 
@@ -30,6 +38,9 @@ class Verification:
     unsealed: int
     root: str
     checkpoints: int
+    published: int = 0  # records under the newest checkpoint that met its quorum
+    witnesses: str = "no witnesses are configured"
+    dropped: int = 0  # of the records, those whose text went after its time
 
     @property
     def ok(self) -> bool:
@@ -46,6 +57,9 @@ class Verification:
             "unsealed": self.unsealed,
             "root": self.root,
             "checkpoints": self.checkpoints,
+            "published": self.published,
+            "witnesses": self.witnesses,
+            "dropped": self.dropped,
         }
 
 
@@ -53,14 +67,17 @@ def verify(
     *,
     keys: list[checkpoint.PublicKey],
     outside: list[str],
+    policy: Policy | None = None,
     progress: Callable[[int], object] = lambda blocks: None,
 ) -> Verification:
     """Recompute the chain and the tree of the live ledger and compare every checkpoint.
 
     ``keys`` are the public keys that are trusted, ``outside`` the checkpoints kept outside the
-    database. Stops at the first flaw.
+    database, ``policy`` the witnesses that must have cosigned what is called published. Stops at
+    the first flaw.
     """
-    walk = Walk(keys=keys, outside=outside)
+    signed = Signed(keys=keys, outside=outside, policy=policy)
+    walk = Walk(signed)
     finding = walk.run(progress)
     return Verification(
         finding=finding,
@@ -69,30 +86,47 @@ def verify(
         unsealed=0 if finding else walk.unsealed,
         root=walk.tree.root.hex(),
         checkpoints=walk.compared,
+        published=signed.published,
+        witnesses=signed.words,
+        dropped=walk.gaps.dropped,
     )
 
 
 def verify_installation() -> Verification:
-    """Verify this installation's ledger with its public keys and its outside checkpoints."""
+    """Verify this installation's ledger with its public keys and all that is known outside."""
     return verify(
         keys=public_keys(settings.LEDGER_PUBLIC_KEY_FILE),
         outside=Outside(settings.CHECKPOINT_DIR).all(),
+        policy=policies.read(settings.WITNESSES_FILE),
     )
+
+
+def verify_against(keys_file: Path, outside: list[str]) -> Verification:
+    """Verify a ledger that was brought back: of ``outside`` what it has grown to is compared."""
+    newest = Block.objects.order_by("-number").first()
+    size = newest.first_sequence + newest.count if newest else 0
+    reached = [note for note in outside if checkpoint.parse(note).tree_size <= size]
+    return verify(keys=public_keys(keys_file), outside=reached)
 
 
 class Walk:
     """One pass over the blocks; holds the tree and the checkpoints still to be compared."""
 
-    def __init__(self, *, keys: list[checkpoint.PublicKey], outside: list[str]) -> None:
-        self.keys, self.outside = keys, outside
+    def __init__(self, signed: Signed) -> None:
+        self.signed = signed
         self.tree = merkle.Tree()
         self.header: chain.Header | None = None
         self.blocks = self.compared = self.unsealed = 0
-        self.expected: dict[int, list[checkpoint.Checkpoint]] = {}
+        self.expected: dict[tuple[str, int], list[checkpoint.Checkpoint]] = {}
+        self.losses = losses()  # one a fork record: what the epoch before it lost
+        self.forks = 0  # of these, met so far in the block that opens an epoch
+        self.gaps = Gaps()
 
     def run(self, progress: Callable[[int], object]) -> chain.Finding | None:
-        if finding := self._read_checkpoints():
+        if finding := self.signed.first_flaw():
             return finding
+        for head in self.signed.heads:
+            self.expected.setdefault((head.origin, head.tree_size), []).append(head)
         for block in Block.objects.order_by("number").iterator(chunk_size=200):
             if finding := self._block(block):
                 return finding
@@ -100,29 +134,27 @@ class Walk:
             progress(self.blocks)
         return self._end()
 
-    def _read_checkpoints(self) -> chain.Finding | None:
-        stored = Checkpoint.objects.order_by("tree_size").values_list("note", flat=True)
-        for place, note in joined(
-            (("checkpoint in the database", note) for note in stored),
-            (("checkpoint outside the database", note) for note in self.outside),
-        ):
-            try:
-                head = checkpoint.verify(note, self.keys)
-            except checkpoint.BadCheckpoint as error:
-                return chain.Finding(place, str(error))
-            self.expected.setdefault(head.tree_size, []).append(head)
-        return None
-
     def _block(self, block: Block) -> chain.Finding | None:
         try:
-            header = chain.Header.decode(block.header.encode())
+            header = chain.read_header(block.header.encode())
         except canonical.NotCanonical as error:
             return chain.Finding(f"block {block.number}", str(error))
         if finding := chain.first_flaw(header, after=self.header):
             return finding
-        payloads, entries = _stored(header)
+        try:
+            payloads, entries = _stored(header)
+        except InternalError as error:  # a page whose checksum does not fit, and the like
+            reason = str(error).split("\n")[0]
+            return chain.Finding(header.place, f"the database cannot read its records: {reason}")
         sealed = bytes(block.leaves)
-        if finding := chain.first_flaw_in_records(header, payloads, entries, sealed):
+        opens = header.opens_epoch(self.header)
+        if finding := chain.first_flaw_in_records(
+            header, payloads, entries, sealed, opens_epoch=opens
+        ):
+            return finding
+        for payload, entry in zip(payloads, entries, strict=True):
+            self.gaps.meet(payload, entry)
+        if finding := self._note_fork(header, [text for text in payloads if text is not None]):
             return finding
         tiles = self.tree.append(entry.leaf for entry in entries)
         self.header = header
@@ -132,6 +164,18 @@ class Walk:
             or self._flaw_of_checkpoints(header)
         )
 
+    def _note_fork(self, header: chain.Header, payloads: list[bytes]) -> chain.Finding | None:
+        """Note what a fork record says is lost; it stands in the block that opens an epoch."""
+        likely = (payload for payload in payloads if FORK_KIND.encode() in payload)
+        forks = [told for told in map(canonical.decode, likely) if told["kind"] == FORK_KIND]
+        opens = self.header is not None and header.epoch != self.header.epoch
+        if len(forks) != int(opens):
+            return chain.Finding(header.place, f"has {len(forks)} fork records, not {int(opens)}")
+        if [loss_told(fork) for fork in forks] != self.losses[self.forks : self.forks + opens]:
+            return chain.Finding(header.place, "its fork record is not in the order of the epochs")
+        self.forks += opens
+        return None
+
     def _flaw_of_tiles(self, tiles: list[merkle.Tile]) -> chain.Finding | None:
         for level, position, hashes in tiles:
             stored = Tile.objects.filter(level=level, position=position).first()
@@ -140,22 +184,27 @@ class Walk:
         return None
 
     def _flaw_of_checkpoints(self, header: chain.Header) -> chain.Finding | None:
-        for head in self.expected.pop(header.tree_size, ()):
+        log = log_origin(header.origin, header.epoch)
+        for head in self.expected.pop((log, header.tree_size), ()):
             self.compared += 1
-            if (head.root, head.block_hash) != (self.tree.root, header.hash):
+            signed = (head.origin, head.root, head.block_number, head.block_hash)
+            agrees = signed == (header.log, self.tree.root, header.number, header.hash)
+            if not agrees and not is_told(header.tree_size, header.epoch, self.losses):
                 return chain.Finding(
-                    header.place, "root or hash is not what a signed checkpoint of it says"
+                    header.place, "log, root or hash is not what a signed checkpoint of it says"
                 )
         return None
 
     def _end(self) -> chain.Finding | None:
         """Everything signed must have been met, and nothing committed may lie below the end."""
-        if self.expected:
-            size = max(self.expected)
+        if missed := list(self._unmet_sizes()):
+            size = max(missed)
             where = f"end of the ledger, after {self.tree.size} records"
             if size > self.tree.size:
                 return chain.Finding(where, f"a signed checkpoint covers {size}: the tail was cut")
             return chain.Finding(f"checkpoint of {size} records", "ends inside a block")
+        if finding := self.gaps.first_flaw():
+            return finding
         with connection.cursor() as cursor:
             sealed_below = self.header.transaction_below if self.header else 0
             cursor.execute(
@@ -165,11 +214,20 @@ class Walk:
             self.unsealed = cursor.fetchone()[0]
         return None
 
+    def _unmet_sizes(self) -> Iterator[int]:
+        """Yield the sizes of checkpoints that no block met and no fork record tells of."""
+        origin = self.header.origin if self.header else ""
+        epochs = {log_origin(origin, epoch): epoch for epoch in range(len(self.losses))}
+        for log, size in self.expected:
+            if not is_told(size, epochs.get(log, len(self.losses)), self.losses):
+                yield size
 
-def _stored(header: chain.Header) -> tuple[list[bytes], list[chain.Entry]]:
-    payloads, entries = [], []
+
+def _stored(header: chain.Header) -> tuple[list[bytes | None], list[chain.Entry]]:
+    payloads: list[bytes | None] = []
+    entries: list[chain.Entry] = []
     for place, (identity, payload, leaf, xid, at) in enumerate(_rows(header)):
-        payloads.append(payload.encode())
+        payloads.append(None if payload is None else payload.encode())
         entries.append(
             chain.Entry(identity, bytes(leaf), at, header.first_sequence + place, int(xid))
         )

@@ -13,10 +13,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from audit import exports, identity, ledger, refusals
+from audit.desk import scope
+from audit.desk.conditions import SearchRefused
 from audit.exports.rights import EXPORTERS
+from audit.guards import contents
 from audit.models import Blob, Record, Role
+from audit.outside.standing import standing
 from audit.pages import Pages, TrailPage
 from audit.record_pages import record_page, trail_address
+from audit.retention.citation import stand_in
+from audit.retention.views import dropped_record
 from audit.trail_pages import ExportForm, TrailForm, export_dialog, note_look, trail_page
 
 READERS = tuple(Role)  # everybody with a role reads
@@ -32,8 +38,8 @@ def trail(request: HttpRequest) -> HttpResponse:
 def _trail(request: HttpRequest, export_form: ExportForm) -> HttpResponse:
     user: Any = request.user
     identity.require_role(user, *READERS, to="read the trail")
-    form = TrailForm(request.GET)
-    page = _looked_at(form, request) or _nothing(form)
+    form = TrailForm(request.GET, scope.of(user))
+    page = replace(_looked_at(form, request) or _nothing(form), outside=standing())
     if EXPORTERS & identity.current_roles(user) and not form.errors:
         dialog = export_dialog(request.GET, export_form, actor=user)
         page = replace(page, export=dialog, exports_href=reverse("audit:exports"))
@@ -52,7 +58,9 @@ def _looked_at(form: TrailForm, request: HttpRequest) -> TrailPage | None:
         return trail_page(form, request.GET)
     except ValidationError as error:
         form.add_error(None, error)
-        return None
+    except SearchRefused as refusal:
+        form.add_error(None, f"{refusal.reason}. {refusal.what_to_do}")
+    return None
 
 
 def _nothing(form: TrailForm) -> TrailPage:
@@ -65,7 +73,7 @@ def export(request: HttpRequest) -> HttpResponse:
     """Ask for an export of what is filtered; it is recorded, and made in the background."""
     user: Any = request.user
     identity.require_role(user, *EXPORTERS, to="export the trail")
-    form, asked = TrailForm(request.GET), ExportForm(request.POST)
+    form, asked = TrailForm(request.GET, scope.of(user)), ExportForm(request.POST)
     if not (form.is_valid() and asked.is_valid()):
         return _trail(request, asked)
     told: dict[str, Any] = form.filters().given()
@@ -83,9 +91,12 @@ def export(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def record(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Show one record with its proof, checked now."""
+    """Show one record with its proof, checked now; of a dropped one what is kept."""
+    if stand_in(pk) is not None:
+        identity.require_role(request.user, *READERS, to="read records")
+        return dropped_record(request, pk)
     found = _readable(request, pk)
-    page = record_page(found)
+    page = record_page(found, scope.of(request.user))
     place = "not sealed yet" if page.sequence is None else f"No. {page.sequence}"
     crumbs = [
         ("Trail", reverse("audit:trail")),
@@ -111,13 +122,15 @@ def blob(request: HttpRequest, pk: UUID, digest: str) -> HttpResponse:
     if digest not in ledger.content(found)["blobs"]:
         raise Http404("the record does not cite this content")
     kept = get_object_or_404(Blob, pk=digest)
-    return _attachment(ledger.get_blob(digest), kept.media_type, digest)
+    return _attachment(contents.given_out(digest), kept.media_type, digest)
 
 
 def _readable(request: HttpRequest, pk: UUID) -> Record:
     user: Any = request.user
     identity.require_role(user, *READERS, to="read records")
-    return get_object_or_404(Record, pk=pk)
+    found = get_object_or_404(Record, pk=pk)
+    scope.of(user).require(found.stream)
+    return found
 
 
 def _attachment(content: bytes, media_type: str, name: str) -> HttpResponse:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from audit import personal
+
 SPOKEN = {  # kinds of the record store whose name alone would not be understood
     "audit.session.opened": "Signed in",
     "audit.session.closed": "Signed out",
@@ -15,8 +17,30 @@ SPOKEN = {  # kinds of the record store whose name alone would not be understood
     "audit.proof.locked": "Signing locked after refused attempts",
     "audit.signature.made": "Signature made",
     "audit.signature.refused": "Signature refused",
+    "audit.witness.unmet": "Checkpoints not confirmed by enough witnesses",
+    "audit.witness.met": "Checkpoints confirmed by enough witnesses again",
+    "audit.witness.policy_changed": "Witnesses that are asked, changed",
+    "audit.writer.fenced": "This writer stopped: a witness knows another history",
+    "audit.delivery.failed": "Checkpoints do not reach a store",
+    "audit.delivery.resumed": "Checkpoints reach a store again",
+    "audit.timestamp.received": "Time token received",
+    "audit.timestamp.requested": "Time token asked for",
+    "audit.timestamp.failed": "No time token",
+    "audit.timestamp.resumed": "Time tokens are received again",
+    "audit.key.rotated": "Ledger key turned",
+    "audit.entries.read": "Records read as tiles",
     "audit.trail.viewed": "Trail looked at",
     "audit.trail.exported": "Trail exported",
+    "audit.partition.archived": "Month archived and closed",
+    "audit.partition.dropped": "Month dropped after its time",
+    "audit.partition.missing": "A coming month has no place",
+    "audit.hold.set": "Legal hold set",
+    "audit.hold.released": "Legal hold released",
+    "audit.retention.drop_proposed": "Drop of a month proposed",
+    "audit.retention.policy_signed": "Retention policy put in force",
+    "audit.retention.refused": "Archive or drop of a month refused",
+    "audit.space.short": "The store's volume is nearly full",
+    "audit.space.freed": "The store's volume has room again",
 }
 NAMES = ("title", "name", "printed_name", "username", "tag", "role", "meaning")
 
@@ -46,7 +70,12 @@ def name_in(content: Mapping[str, Any]) -> str:
 
 
 def as_text(value: Any) -> str:
-    """Return one value as read by people; a quantity with its unit, nothing as empty text."""
+    """Return one value as read by people; a quantity with its unit, nothing as empty text.
+
+    Personal text is opened, or said to be erased.
+    """
+    if personal.is_token(value):
+        return personal.shown(value)
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit import api as audit
-from audit.pages import SignatureLine, SigningDialog
+from audit.pages import SigningDialog
 from models_registry import cards, standing, versions
 from models_registry.forms import SigningForm
 from models_registry.lifecycle import TRANSITIONS, Phase
@@ -82,7 +82,7 @@ def version_page(version: ModelVersion, person: Any, *, opened: Any = None) -> V
         digests=list(digests(version)),
         input_space=[(e.tag, f"{e.low} to {e.high}", e.unit) for e in card.inputs],
         assumptions=[*card.assumptions, *(f"Known limit: {one}" for one in card.known_limits)],
-        signatures=[line for step in steps for line in signature_lines(step.record)],
+        signatures=[line for step in steps for line in audit.signature_lines(step.record)],
         dialogs=dialogs,
         next_act=SIGNED_ACTS[_action_of(dialogs[0])][0] if dialogs else "",
         may_not_act=next_step(version, person),
@@ -214,21 +214,6 @@ def digests(version: ModelVersion) -> Iterator[tuple[str, str, str]]:
             record = cited.get(digest)
             address = reverse("audit:blob", args=[record.pk, digest]) if record else ""
             yield what, digest, address
-
-
-def signature_lines(record: Any) -> Iterator[SignatureLine]:
-    for shown in audit.signatures_of(record):
-        made = audit.by_leaf(bytes.fromhex(shown.record_leaf))
-        yield SignatureLine(
-            printed_name=shown.printed_name,
-            meaning=shown.meaning,
-            signed_at=shown.signed_at,
-            reason=shown.reason,
-            view_digest=shown.view,
-            href=reverse("audit:record", args=[made.pk]) if made else "",
-            is_valid=shown.is_valid,
-            problem=f"This does not count as signed: {shown.flaw}." if shown.flaw else "",
-        )
 
 
 def rows_at(moment: datetime | None) -> list[VersionRow]:

@@ -105,11 +105,11 @@ class TestServices:
             )
 
     def connect(self, role: str, name: str) -> psycopg.Connection[Any]:
-        """Connect as superuser, owner, application, sealer, gate or auditor (not autocommit)."""
-        if role in {"superuser", "owner"}:
+        """Connect as superuser, owner, recovery, application, ... (not autocommit)."""
+        if role in {"superuser", "owner", "recovery"}:
             connection = database.connect(self.admin_url(), name)
-            if role == "owner":
-                connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(OWNER)))
+            if role != "superuser":
+                connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(f"twin_{role}")))
             connection.autocommit = False
             return connection
         return psycopg.connect(self.environment(name)[ROLE_OF[role].variable])

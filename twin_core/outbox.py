@@ -2,7 +2,8 @@
 
 Redis only wakes; this table says what is to be done. A task is leased with a fencing token that
 rises, and its effect and its end share one transaction: a worker that was thought dead and comes
-back finds its token overtaken and changes nothing.
+back finds its token overtaken and changes nothing. A lease outlives processes, so it is told by the
+database's clock: the one that all of them share, and whose steps are recorded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,6 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils import timezone
 
 from audit import api as audit
 from twin_core.models import OutboxTask
@@ -51,7 +51,7 @@ def _wake() -> None:
 
 def due(*, leaving_out: Sequence[str], most: int = 100) -> list[int]:
     """Return the tasks to send now, oldest first, and note that they were sent."""
-    now = timezone.now()
+    now = audit.database_now()
     with transaction.atomic():
         found = list(
             _free(now)
@@ -68,7 +68,7 @@ def due(*, leaving_out: Sequence[str], most: int = 100) -> list[int]:
 
 def lease(*, identity: int | None = None, name: str | None = None) -> OutboxTask | None:
     """Take one task, by key or the oldest of a name; None when it is done or in other hands."""
-    now = timezone.now()
+    now = audit.database_now()
     wanted = {"pk": identity} if identity is not None else {"name": name}
     with transaction.atomic():
         free = _free(now) if identity is None else _takeable(now)
@@ -106,7 +106,7 @@ def give_back(task: OutboxTask, *, after: timedelta = timedelta(milliseconds=300
     """Put a task back that could not be done yet; waiting is no failed attempt."""
     OutboxTask.objects.filter(pk=task.pk, token=task.token, state=OutboxTask.State.LEASED).update(
         state=OutboxTask.State.WAITING,
-        lease_until=timezone.now() + after,
+        lease_until=audit.database_now() + after,
         attempts=max(task.attempts - 1, 0),
     )
 
@@ -116,7 +116,7 @@ def fail(task: OutboxTask, error: str) -> None:
     parked = task.attempts >= MOST_ATTEMPTS
     OutboxTask.objects.filter(pk=task.pk, token=task.token, state=OutboxTask.State.LEASED).update(
         state=OutboxTask.State.PARKED if parked else OutboxTask.State.WAITING,
-        lease_until=timezone.now() + HINT * task.attempts,
+        lease_until=audit.database_now() + HINT * task.attempts,
         error=error[:4000],
     )
 

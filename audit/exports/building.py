@@ -17,7 +17,9 @@ from audit.exports.filters import ExportRefused, Filters
 from audit.exports.index_lines import ID
 from audit.exports.journal import Growing, Journal, refuse_other
 from audit.exports.proving import Prover
-from audit.models import Blob, Block, Checkpoint, Record
+from audit.guards import contents
+from audit.models import Blob, Block, Record
+from audit.outside import evidence
 
 PART = 50_000  # records between two lines of the journal
 LINES = ("records.jsonl", "index.jsonl", "proofs.jsonl")
@@ -119,7 +121,7 @@ class Build:
 
     def _chosen(self) -> Chosen | None:
         """Return the records that fit the filters below the cut: the same at each call."""
-        if not self.cut.filters:
+        if self.cut.scope == "complete":
             return None
         rows = chosen_below(self.cut)
         chosen = Chosen(set())
@@ -136,10 +138,11 @@ class Build:
     # ------------------------------------------------------------------ beside the records
     def _chain(self) -> None:
         self.journal.write("blocks.jsonl", _headers(self.head.block_number))
-        rows = Checkpoint.objects.filter(tree_size__lte=self.head.tree_size).order_by("tree_size")
-        notes = rows.values_list("note", flat=True)
+        notes = evidence.checkpoints(self.head)
         self.journal.write("checkpoints.jsonl", (canonical.encode(n) + b"\n" for n in notes))
         self.journal.write("keys.txt", (f"{key}\n".encode() for key in _public_keys()))
+        for name, content in evidence.tokens(self.head):
+            self.journal.write(name, content)
 
     def _blobs(self) -> Iterator[Progress]:
         """Write every content that the records cite, each once."""
@@ -148,11 +151,8 @@ class Build:
             name = f"blobs/{digest}"
             if name in self.journal.digests:
                 continue
-            kept = Blob.objects.filter(pk=digest).first()
-            if (
-                kept is not None
-            ):  # one that is lost is named by the verifier, with the record that cites it
-                self.journal.write(name, [bytes(kept.content)])
+            if Blob.objects.filter(pk=digest).exists():  # of a lost one the verifier tells
+                self.journal.write(name, [_whole(digest)])
                 yield self._progress("contents", self.records, self.records)
 
     def _copies(self) -> Iterator[Progress]:
@@ -190,6 +190,8 @@ class Part:
         if chosen is not None and prover is not None:
             self._put_chosen(files, page, chosen, prover)
             return
+        if page.payloads == reading.DROPPED:
+            raise ExportRefused(f"record {page.first} was dropped meanwhile: export again")
         files.put("records.jsonl", page.payloads)
         self.records += page.count
         if CITES in page.payloads:
@@ -212,6 +214,13 @@ class Part:
         """Let the part count, up to and with ``block``; return the next, empty one."""
         files.commit(block=block, records=self.records, cited=sorted(self.cited))
         return Part()
+
+
+def _whole(digest: str) -> bytes:
+    try:
+        return contents.given_out(digest)
+    except contents.ContentDamaged as error:
+        raise ExportRefused(f"{error.reason}: nothing is exported with it") from error
 
 
 def _blobs_of(payload: bytes) -> list[str]:

@@ -58,7 +58,7 @@ def begun(work: Path, asked: Cut) -> Cut:
     if not (work / CUT).exists():
         return asked
     kept = Cut.decode((work / CUT).read_bytes())
-    same = ("filters", "formats", "actor", "reason")
+    same = ("is_whole", "filters", "formats", "actor", "reason")
     if any(getattr(kept, name) != getattr(asked, name) for name in same):
         raise ExportRefused(f"{work} holds the beginning of another export; remove it first")
     return kept
@@ -88,10 +88,11 @@ def record_made(build: Build, digest: str, export: str | None) -> None:
             "export": export,
             "manifest": digest,
             "filters": cut.filters,
+            "scope": cut.filters.get("within", []),
             "formats": list(cut.formats),
             "tree_size": cut.tree_size,
             "root": cut.head.root,
-            "records": build.records if cut.filters else "all",
+            "records": "all" if cut.is_whole else build.records,
             "count": build.records,
             "first_sequence": journal.facts.get("first"),
             "last_sequence": journal.facts.get("last"),

@@ -17,12 +17,13 @@ import psycopg
 from django.db import connection, transaction
 
 from audit.exports.index_lines import ID, LEAF, TIME, XID, index_lines
-from audit.models import Block, Record
+from audit.models import Block, Line
 
 PAGE = 2_000  # records handed on together
 SPAN = 20_000  # records of one question: no transaction of an export is long
 BLOCKS = 1_000  # headers a question
 EPOCH, MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+DROPPED = b"\n"  # stands for the text of a record that was dropped after its time
 T = TypeVar("T")
 ORDERED = """
 SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off
@@ -181,9 +182,9 @@ def _slow(span: Sequence[SealedBlock], start: int) -> Iterator[Page]:
                 yield _single(record, sequence, sealed if is_whole else None, block.number, ends)
 
 
-def _records(block: SealedBlock) -> Iterator[Record]:
+def _records(block: SealedBlock) -> Iterator[Line]:
     return (
-        Record.objects.filter(
+        Line.objects.filter(
             transaction__gte=block.transaction_from, transaction__lt=block.transaction_below
         )
         .order_by("transaction", "id")
@@ -191,11 +192,11 @@ def _records(block: SealedBlock) -> Iterator[Record]:
     )
 
 
-def _single(record: Record, sequence: int, sealed: bytes | None, block: int, ends: bool) -> Page:
+def _single(record: Line, sequence: int, sealed: bytes | None, block: int, ends: bool) -> Page:
     since = (record.recorded_at - EPOCH) // MICROSECOND
     return Page(
         first=sequence,
-        payloads=record.payload.encode() + b"\n",
+        payloads=DROPPED if record.payload is None else record.payload.encode() + b"\n",
         leaves=sealed or bytes(record.leaf),
         ids=record.pk.bytes,
         times=since.to_bytes(TIME, "big", signed=True),

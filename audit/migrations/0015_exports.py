@@ -9,7 +9,7 @@ from audit.operations import Grant
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0005_checked_by_statement")]
+    dependencies = [("audit", "0012_guards")]
 
     operations = [
         migrations.CreateModel(

@@ -7,6 +7,7 @@ from django.db import models
 
 from audit.models.records import Record
 from audit.regulated import RegulatedModel
+from audit.retention.citation import Citation, SingleCitation
 
 
 class Role(models.TextChoices):
@@ -26,7 +27,7 @@ class User(RegulatedModel):
 
     username = models.CharField(max_length=150, unique=True)
     printed_name = models.CharField(max_length=200)
-    email = models.EmailField(blank=True)
+    email = models.CharField(max_length=500, blank=True)  # sealed: see ``audit.personal``
     is_active = models.BooleanField(default=True)
 
     USERNAME_FIELD = "username"
@@ -42,6 +43,13 @@ class User(RegulatedModel):
 
     def get_username(self) -> str:
         return self.username
+
+    @property
+    def email_shown(self) -> str:
+        """Return the address as people read it, or that it was erased."""
+        from audit import personal
+
+        return personal.shown(self.email)
 
     def roles(self) -> set[str]:
         """Return the roles this person holds now."""
@@ -102,9 +110,9 @@ class Credential(RegulatedModel):
 class Signature(RegulatedModel):
     """An electronic signature on one record: who, when, with what meaning, on what view."""
 
-    signed = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="signatures")
+    signed = Citation(Record, related_name="signatures")
     signer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="signatures")
-    proof = models.OneToOneField(Record, on_delete=models.PROTECT, related_name="+")  # used once
+    proof = SingleCitation(Record, related_name="+")  # used once
     meaning = models.CharField(max_length=60)
     manifest = models.TextField()  # canonical JSON: what was signed, in full
     signed_at = models.DateTimeField()

@@ -1,7 +1,8 @@
 """A small ledger made in memory, with bundles of it: honest ones, to be tampered with."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,47 @@ def key_of(text: str) -> Ed25519PrivateKey:
 
 
 KEY = key_of("the ledger's key")
+NEXT_KEY = key_of("the ledger's next key")
+COSIGNED_AT = 1_769_850_910  # seconds since 1970, some seconds after START
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Someone elsewhere who cosigns checkpoints (C2SP tlog-cosignature)."""
+
+    name: str
+
+    @property
+    def key(self) -> Ed25519PrivateKey:
+        return key_of(self.name)
+
+    @property
+    def text(self) -> str:
+        """The public key as a line of a trust file."""
+        content = b"\x04" + self.key.public_key().public_bytes_raw()
+        return f"{self.name}+{self.key_id.hex()}+{b64encode(content).decode()}"
+
+    @property
+    def key_id(self) -> bytes:
+        content = b"\x04" + self.key.public_key().public_bytes_raw()
+        return hashlib.sha256(self.name.encode() + b"\n" + content).digest()[:4]
+
+    def line(self, body: str, seconds: int = COSIGNED_AT) -> str:
+        """The signature line over a checkpoint's body."""
+        message = f"cosignature/v1\ntime {seconds}\n{body}".encode()
+        content = self.key_id + seconds.to_bytes(8, "big") + self.key.sign(message)
+        return f"— {self.name} {b64encode(content).decode()}"
+
+    def cosign(self, note: str, seconds: int = COSIGNED_AT) -> str:
+        """The note with this witness's line at its end."""
+        return f"{note}{self.line(body_of(note), seconds)}\n"
+
+
+WITNESSES = tuple(Witness(f"witness.example/w{number}") for number in (1, 2, 3))
+
+
+def body_of(note: str) -> str:
+    return note.rpartition("\n\n")[0] + "\n"
 
 
 def payload(number: int, **members: Any) -> bytes:
@@ -61,6 +103,9 @@ class MadeLedger:
     checkpointed: Sequence[int] = (1, 3)
     fork_before: int | None = None  # number of the block that opens epoch 1
     fork_kind: str = chain.FORK_KIND
+    fork_at: int = 0  # the fork record's place in that block
+    signers: Mapping[int, Sequence[Ed25519PrivateKey]] = field(default_factory=dict)  # by block
+    witnesses: Sequence[Witness] = ()
     bend: Callable[[chain.Header], chain.Header] = lambda header: header  # a sealer that errs
     payloads: list[bytes] = field(default_factory=list)
     entries: list[chain.Entry] = field(default_factory=list)
@@ -75,7 +120,8 @@ class MadeLedger:
             self.seal(count)
 
     def _made_payload(self, number: int) -> bytes:
-        if self.fork_before is not None and number == sum(self.sizes[: self.fork_before]):
+        fork = self.fork_before
+        if fork is not None and number == sum(self.sizes[:fork]) + self.fork_at:
             return payload(number, kind=self.fork_kind, stream="ledger")
         blobs = [hashlib.sha256(BLOB).digest()] if number == 4 else []
         return payload(number, blobs=blobs)
@@ -83,6 +129,12 @@ class MadeLedger:
     @property
     def public(self) -> checkpoint.PublicKey:
         return checkpoint.public_key(self.key_name, self.key)
+
+    @property
+    def keys(self) -> list[checkpoint.PublicKey]:
+        """All that the ledger signs with, in the order of their first checkpoints."""
+        used = [self.key, *(key for number in sorted(self.signers) for key in self.signers[number])]
+        return list(dict.fromkeys(checkpoint.public_key(self.key_name, key) for key in used))
 
     @property
     def leaves(self) -> list[bytes]:
@@ -136,13 +188,20 @@ class MadeLedger:
 
     def sign(self, header: chain.Header) -> str:
         stated = checkpoint.Checkpoint(
-            header.origin,
+            header.log,
             header.tree_size,
             bytes.fromhex(header.root),
             header.number,
             header.hash,
         )
-        return checkpoint.sign(stated, name=self.key_name, key=self.key)
+        first, *others = self.signers.get(header.number, (self.key,))
+        note = checkpoint.sign(stated, name=self.key_name, key=first)
+        for key in others:
+            also = checkpoint.sign(stated, name=self.key_name, key=key)
+            note += also.rpartition("\n\n")[2]
+        for witness in self.witnesses:
+            note = witness.cosign(note)
+        return note
 
     def contents(self, selected: Iterable[int] | None = None, **changes: Any) -> bundles.Contents:
         """What a bundle of all records, or of those selected by sequence, holds."""
@@ -162,7 +221,7 @@ class MadeLedger:
             "entries": list(self._shown(chosen)),
             "headers": self.headers,
             "checkpoints": self.notes,
-            "keys": [self.public],
+            "keys": self.keys,
             "proofs": [] if chosen is None else list(self._proofs(sorted(chosen))),
             "blobs": [(blob, [BLOB])] if cited else [],
             "filters": {} if chosen is None else {"stream": "batch/B-0001"},

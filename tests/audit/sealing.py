@@ -1,6 +1,6 @@
 """A sealer for tests: in this process, on this test's database, as the sealer's role."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit import checkpoint, verification
 from audit.outside import Outside
+from audit.recovery.differences import SeenElsewhere
 from audit.sealer import Sealer
 from tests.services import TestServices, django_on
 
@@ -34,8 +35,8 @@ class Ledger:
         with django_on(self.name, **login):
             yield
 
-    def sealer(self) -> Sealer:
-        return Sealer(key=self.key, origin=ORIGIN, outside=self.outside)
+    def sealer(self, others: Sequence[SeenElsewhere] = ()) -> Sealer:
+        return Sealer(key=self.key, origin=ORIGIN, outside=self.outside, others=others)
 
     def seal(self) -> int:
         """Start a sealer, seal what is there, publish a checkpoint, and stop."""

@@ -142,7 +142,7 @@ def test_sealing_stops_when_records_that_were_signed_are_gone(ledger, as_role):
     owner.execute("ALTER TABLE audit_block DISABLE TRIGGER ALL")
     owner.execute("DELETE FROM audit_block")
     owner.commit()
-    with pytest.raises(sealer.SealingRefused, match="records were lost"):
+    with pytest.raises(sealer.SealingRefused, match="the database has 0: 1 is missing"):
         ledger.seal()
 
 
@@ -151,21 +151,8 @@ def test_sealing_stops_on_another_cluster(ledger, monkeypatch):
     append()
     ledger.seal()
     monkeypatch.setattr(sealer, "cluster", lambda: ("7000000000000000000", 1))
-    with pytest.raises(sealer.SealingRefused, match="fork record"):
+    with pytest.raises(sealer.SealingRefused, match=r"another database cluster.*open_epoch"):
         ledger.seal()
-
-
-@pytest.mark.requirement("URS-AUD-005")
-def test_a_step_of_the_clock_is_a_record(ledger):
-    with ledger.as_sealer():
-        work = ledger.sealer()
-        work.watch_clock()
-        assert Record.objects.count() == 0
-        work.clock -= 3.0
-        work.watch_clock()
-    told = api.content(Record.objects.get())
-    assert told["kind"] == "audit.clock.stepped"
-    assert float(told["data"]["step"]["value"]) == pytest.approx(3.0, abs=0.05)
 
 
 @pytest.mark.requirement("URS-AUD-006")

@@ -96,20 +96,55 @@ def raw_copy(count: int, chance: random.Random) -> Callable[[], None]:
 def append(count: int, chance: random.Random) -> Callable[[], None]:
     from audit import api as audit
 
-    orders = [order(number, chance) for number in range(count)]
-    actor = audit.Actor("person", "018f", "Quinn Q. Reviewer")
+    acts = [act_of(number, chance) for number in range(count)]
 
     def write() -> None:
-        for number, told in enumerate(orders):
-            audit.append(
-                stream=f"batch/B-{number % 40:04}",
-                kind="twin_core.recommendation.approved",
-                actor=actor,
-                subject={"type": "order", "id": str(number)},
-                old=None,
-                new=told,
-                reason=REASON,
-            )
+        for each in acts:
+            audit.append(**each)
+
+    return write
+
+
+def append_many(count: int, chance: random.Random) -> Callable[[], None]:
+    """Write pages of records, each page in one COPY and one transaction."""
+    from django.db import transaction
+
+    from audit import api as audit
+
+    acts = [act_of(number, chance) for number in range(count)]
+
+    def write() -> None:
+        for start in range(0, count, PAGE):
+            with transaction.atomic():
+                audit.append_many(acts[start : start + PAGE])
+
+    return write
+
+
+def act_of(number: int, chance: random.Random) -> dict[str, Any]:
+    """Return what ``audit.append`` takes for one act."""
+    from audit import api as audit
+
+    return {
+        "stream": f"batch/B-{number % 40:04}",
+        "kind": "twin_core.recommendation.approved",
+        "actor": audit.Actor("person", "018f", "Quinn Q. Reviewer"),
+        "changes": [({"type": "order", "id": str(number)}, None, order(number, chance))],
+        "reason": REASON,
+    }
+
+
+def paced(count: int, chance: random.Random) -> Callable[[], None]:
+    """Write 125 records a second."""
+    from audit import api as audit
+
+    acts = [act_of(number, chance) for number in range(count)]
+
+    def write() -> None:
+        started = time.monotonic()
+        for number, each in enumerate(acts):
+            time.sleep(max(0.0, started + number / 125 - time.monotonic()))
+            audit.append(**each)
 
     return write
 
@@ -200,9 +235,11 @@ VARIANTS: dict[str, Callable[[int, random.Random], Callable[[], None]]] = {
     "auditlog_1": _rival("AuditlogOrder", 1),
     "simple_history_1": _rival("SimpleHistoryOrder", 1),
     "regulated_1": _regulated(1),
-    "regulated_alone_1": _regulated(1, atomic=False),
+    "act_1": _regulated(1, atomic=False),
     "pghistory_10": _rival("PghistoryOrder", 10),
-    "regulated_10": _regulated(10),
+    "act_10": _regulated(10, atomic=False),
+    "append_many": append_many,
+    "paced": paced,
 }
 
 

@@ -84,6 +84,17 @@ PAGES: dict[str, tuple[str, str, Any]] = {
         partial(samples_audit.trail, rows=0, filtered=True),
     ),
     "record": ("audit/record.html", "Trail", samples_audit.record),
+    "archive": ("audit/archive.html", "Trail", samples_audit.archive),
+    "archive-hold": (
+        "audit/archive.html",
+        "Trail",
+        partial(samples_audit.archive, opened=True),
+    ),
+    "archive-empty": (
+        "audit/archive.html",
+        "Trail",
+        partial(samples_audit.archive, empty=True),
+    ),
     "people": ("audit/people.html", "Trail", samples_audit.people),
     "exports": ("audit/exports.html", "Trail", samples_exports.exports),
     "exports-empty": (

@@ -54,10 +54,13 @@ def shell(section: str) -> Shell:
 
 
 class TrailForm(forms.Form):
-    text = forms.CharField(label="Search in words, reason and payload", required=False)
+    text = forms.CharField(label="Words of anything recorded", required=False)
+    reason = forms.CharField(label="Words of the reason", required=False)
     person = forms.ChoiceField(choices=[("", "anyone"), ("a", "Anna Meier")], required=False)
     kind = forms.ChoiceField(choices=[("", "all"), ("s", "audit.signature")], required=False)
     stream = forms.CharField(label="Batch or stream", required=False)
+    subject_type = forms.ChoiceField(label="About a", choices=[("", "anything")], required=False)
+    subject = forms.CharField(label="Which one (name or key)", required=False)
     since = forms.DateTimeField(label="From (UTC)", required=False)
     until = forms.DateTimeField(label="To (UTC)", required=False)
 

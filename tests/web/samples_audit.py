@@ -1,9 +1,14 @@
 """Sample pages of the record store."""
 
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from audit import pages as audit
+from audit.outside.standing import Standing
+from audit.retention import pages, policy
+from audit.retention.forms import HoldForm
 from tests.web.samples import (
     ANNA,
     FEED,
@@ -12,12 +17,29 @@ from tests.web.samples import (
     AsOfForm,
     ReasonForm,
     SignInForm,
+    SigningForm,
     TrailForm,
     ago,
     dialog,
     digest,
     signatures,
 )
+
+OUTSIDE = Standing(
+    signed=18_204,
+    published=18_204,
+    met=2,
+    quorum=2,
+    witnesses=3,
+    token_size=17_950,
+    token_at=NOW,
+    has_authority=True,
+    troubles=(),
+)
+OUTSIDE_LATE = replace(
+    OUTSIDE, published=18_011, troubles=("Witnesses: 1 of 2 witnesses have cosigned",)
+)
+POLICY = Path(policy.__file__).with_name("policy.yaml")
 
 
 def trail(rows: int = 18, filtered: bool = False) -> dict[str, Any]:
@@ -47,7 +69,13 @@ def trail(rows: int = 18, filtered: bool = False) -> dict[str, Any]:
     pages = audit.Pages(rows, total=1204, newer_href="/t", older_href="/t")
     export = dialog("export", ReasonForm(), "Export what is filtered", needs_signature=False)
     page = audit.TrailPage(
-        TrailForm(), made, pages, chips if filtered else (), clear_href="/t", export=export
+        TrailForm(),
+        made,
+        pages,
+        chips if filtered else (),
+        clear_href="/t",
+        export=export,
+        outside=OUTSIDE_LATE if filtered else OUTSIDE,
     )
     return {"page": page}
 
@@ -135,3 +163,40 @@ def sign_in(wrong: bool = False) -> dict[str, Any]:
     if wrong:
         form.add_error(None, "User name, password or code is wrong, or the account is locked.")
     return {"form": form}
+
+
+def archive(empty: bool = False, opened: bool = False) -> dict[str, Any]:
+    month = partial(pages.MonthRow, href="/r")
+    rows = [
+        month("2026-11", "open", "more than 100000", href=""),
+        month("2026-10", "over", 84_112, href=""),
+        month("2026-09", "archived", 91_020, digest(1), 48_211_904, ago(days=-900), is_held=True),
+        month(
+            "2011-02",
+            "archived",
+            70_001,
+            digest(2),
+            38_002_000,
+            ago(days=40),
+            approvals=1,
+            dialog_id="approve-2011-02",
+        ),
+        month("2011-01", "dropped", 68_500, digest(3), 37_400_000, ago(days=60), dropped=68_311),
+    ]
+    held = [
+        pages.HoldRow(
+            "One month", "2026-09", "Complaint 2026-114", ago(days=3), "/r", True, "release-1"
+        ),
+        pages.HoldRow("One stream", "batch/B-0201", "Recall rehearsal", ago(days=90), "/r", False),
+    ]
+    sign = dialog("hold", SigningForm(), "Set a legal hold", is_open=opened)
+    return {
+        "page": pages.ArchivePage(
+            () if empty else rows,
+            () if empty else held,
+            None if empty else policy.parse(POLICY.read_bytes()),
+            HoldForm(),
+            [sign] if opened else [],
+        ),
+        "crumbs": [("Trail", "/t"), ("Archive and holds", "")],
+    }

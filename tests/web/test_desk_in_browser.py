@@ -1,57 +1,18 @@
 """The real desk in a real browser: axe finds nothing, keys work, pages live, a person signs."""
 
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import TimeoutError as TooLate
 
 from tests.twin_core import factories
-from tests.web.conftest import hear
-from tests.web.serving import serving, session_of
 from tests.web.test_accessibility import violations
 from twin_core.data import entry
 from twin_core.models import LabResult, Recommendation
 
-pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module", autouse=True)
-def beside_an_event_loop() -> Iterator[None]:
-    """Playwright runs a loop in this thread; the database may be asked here all the same."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield
-
-
-@pytest.fixture
-def visit_as(desk: Any, browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open a page of the product as a person; complaints are in ``page.complaints``."""
-    contexts = []
-    with serving() as address:
-
-        def go(who: str, path: str, *, scheme: str = "light", width: int = 1440) -> Any:
-            context = browser.new_context(
-                color_scheme=scheme, viewport={"width": width, "height": 900}
-            )
-            contexts.append(context)
-            key = session_of(desk.site.user(who)).session_key
-            cookie = {"name": settings.SESSION_COOKIE_NAME, "value": key, "url": address}
-            context.add_cookies([cookie])
-            page = context.new_page()
-            page.complaints = []
-            page.on("pageerror", lambda error: page.complaints.append(str(error)))
-            page.on("console", lambda said: hear(page, said))
-            page.goto(address + path)
-            page.wait_for_load_state("load")
-            return page
-
-        yield go
-        for context in contexts:
-            context.close()
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("beside_an_event_loop")]
 
 
 def paths(desk: Any) -> list[tuple[str, str]]:

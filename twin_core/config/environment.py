@@ -48,6 +48,17 @@ def env_path(name: str, default: Path | None = None) -> Path:
     return Path(env_text(name, None if default is None else str(default))).resolve()
 
 
+def env_optional_path(name: str) -> Path | None:
+    """Return the path in the variable; None where it is not set or empty."""
+    value = env_text(name, "")
+    return Path(value).resolve() if value else None
+
+
+def env_paths(name: str) -> list[Path]:
+    """Return the paths in the variable, separated as in ``PATH``."""
+    return [Path(part).resolve() for part in env_text(name, "").split(os.pathsep) if part]
+
+
 def env_url(name: str, *, default: str) -> str:
     value = env_text(name, default).rstrip("/")
     if urlsplit(value).scheme not in {"http", "https"}:
@@ -55,8 +66,13 @@ def env_url(name: str, *, default: str) -> str:
     return value
 
 
-def env_database(name: str) -> dict[str, Any]:
-    """Return Django's settings for the address in the variable; see ``database_settings``."""
+def env_database(name: str, *, optional: bool = False) -> dict[str, Any]:
+    """Return Django's settings for the address in the variable; see ``database_settings``.
+
+    Empty when it is ``optional`` and not set.
+    """
+    if optional and not os.environ.get(name):
+        return {}
     return database_settings(name, env_text(name))
 
 

@@ -12,7 +12,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from audit.api import NotEntitled, Refused, refusals
+from audit.api import NotEntitled, Refused, refusals, standing
 from models_registry.api import TransitionRefused as PhaseRefused
 from twin_core.config.middleware import EitherWay
 from twin_core.lifecycle.table import TransitionRefused
@@ -20,6 +20,10 @@ from twin_core.web import errors as pages
 
 log = structlog.get_logger("errors")
 PROBLEM = "application/problem+json"  # RFC 9457
+CLOSED = {
+    "code": "ledger_closed",
+    "what_to_do": "Nothing was done. Two persons open a new epoch; tell the system administrator.",
+}
 ADVICE = {
     400: "Correct what the message names and send the request again.",
     401: "Sign in at /api/session/ and send the request with its session cookie.",
@@ -27,6 +31,7 @@ ADVICE = {
     404: "Check the address; a list of the addresses is at /api/docs/.",
     405: "Use one of the methods that the header Allow names.",
     409: "Read the reason, open the item again and decide anew.",
+    422: "Leave out what the message names and send the request again.",
     415: "Send JSON with the header Content-Type: application/json.",
     500: "Look at the trail to see whether the act was done before you repeat it; tell the system "
     "administrator the time.",
@@ -40,6 +45,8 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     if (refusal := as_refusal(error)) is not None:
         record(refusal, request)
         return answer_to(refusal, request)
+    if (closed := standing.refusal_in(error)) is not None:
+        return _document(request, 503, "The ledger is closed", closed, **CLOSED)
     if isinstance(error, OperationalError | InterfaceError):
         log.error("database unavailable", error=str(error), path=request.path)
         return _document(request, 503, "The record store does not answer", "nothing was done")
@@ -70,6 +77,8 @@ def record(refusal: Refused, request: Any) -> None:
 
 def answer_to(refusal: Refused, request: Any) -> Response:
     facts = {"what_to_do": refusal.what_to_do}
+    if (code := getattr(refusal, "code", None)) is not None:
+        facts["code"] = code
     if (moment := getattr(refusal, "next_code_at", None)) is not None:
         facts["next_code_at"] = moment.isoformat()
     return _document(request, refusal.status, "Refused", refusal.reason, **facts)
@@ -125,7 +134,11 @@ def failed(request: HttpRequest) -> HttpResponse:
     """Answer a fault of ours (Django's handler500): a silent database is named, details are not."""
     if not request.path.startswith("/api/"):
         return pages.failed(request)
-    silent = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    error = sys.exc_info()[1]
+    if (closed := standing.refusal_in(error) if error else None) is not None:
+        body = _body(request, 503, "The ledger is closed", closed) | CLOSED
+        return JsonResponse(body, status=503, content_type=PROBLEM)
+    silent = isinstance(error, OperationalError | InterfaceError)
     status = 503 if silent else 500
     detail = "the record store does not answer" if silent else "a fault on our side"
     body = _body(request, status, "Nothing was done" if silent else "Failed", detail)

@@ -9,7 +9,9 @@ from twin_core.config.environment import (
     env_bool,
     env_database,
     env_number,
+    env_optional_path,
     env_path,
+    env_paths,
     env_secret,
     env_text,
     env_url,
@@ -25,6 +27,9 @@ DATA_DIR = env_path("TWIN_DATA_DIR", BASE_DIR / "data")
 
 DATABASES = {"default": env_database("TWIN_DATABASE_URL")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["OPTIONS"].setdefault(
+    "connect_timeout", 3
+)  # seconds; a frozen server says nothing
 # Without a number psycopg prepares nothing at all; this one leaves it to those who ask for it.
 DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 1_000_000
 if env_text("TWIN_PROCESS", "") == "web":  # each request has a thread of its own: they share a pool
@@ -32,6 +37,9 @@ if env_text("TWIN_PROCESS", "") == "web":  # each request has a thread of its ow
     DATABASES["default"]["OPTIONS"]["pool"] = pool | {"timeout": 10}  # seconds for a free one
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
+# The sealer's address, for the commands that close and drop months; a process of its own has none.
+SEALER_DATABASE = env_database("TWIN_SEALER_DATABASE_URL", optional=True)
+DATABASE_ANSWERS_WITHIN = env_number("TWIN_DATABASE_ANSWERS_WITHIN", default=10)  # s, a request
 MLFLOW_DATABASE_URL = env_text("TWIN_MLFLOW_DATABASE_URL", "")  # empty: nothing is fed
 REDIS_URL = env_text("TWIN_REDIS_URL", "redis://localhost:6379/0")
 CELERY_BROKER_URL = celery_address(REDIS_URL)
@@ -65,6 +73,7 @@ INSTALLED_PROTOCOLS = [  # modules that define one `protocol` each
     "iq_oq_pq.oq.oq_audit",
 ]
 MIDDLEWARE = [
+    "twin_core.config.deadline.AnswerInTime",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -108,7 +117,7 @@ AUTH_PASSWORD_VALIDATORS = [
         ("CommonPasswordValidator", {}),
         (
             "UserAttributeSimilarityValidator",
-            {"user_attributes": ("username", "printed_name", "email")},
+            {"user_attributes": ("username", "printed_name", "email_shown")},
         ),
     )
 ]
@@ -154,6 +163,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
 CREDENTIAL_KEY_FILE = env_path("TWIN_CREDENTIAL_KEY_FILE", DATA_DIR / "keys" / "credential.key")
+PERSONAL_KEY_FILE = env_path("TWIN_PERSONAL_KEY_FILE", DATA_DIR / "keys" / "personal.key")
 ADVICE_VALID_H = env_number("TWIN_ADVICE_VALID_H", default=12)  # process hours to sign and write
 ADVICE_QUIET_H = env_number("TWIN_ADVICE_QUIET_H", default=24)  # after a rejection, process hours
 INSTALLED_TWINS = ["twin_core.equipment.bioreactor"]  # one line for each twin in use
@@ -174,12 +184,26 @@ DOCUMENT_CERTIFICATE_FILE = env_path(
 EXPORT_DIR = env_path("TWIN_EXPORT_DIR", DATA_DIR / "exports")
 EXPORT_KEEP_DAYS = env_number("TWIN_EXPORT_KEEP_DAYS", default=30)  # of finished export files
 CHECKPOINT_DIR = env_path("TWIN_CHECKPOINT_DIR", DATA_DIR / "checkpoints")
+WATCH_EVERY_S = env_number("TWIN_WATCH_EVERY_S", default=30)  # seconds between looks at the guards
+WITNESSES_FILE = env_path("TWIN_WITNESSES", DATA_DIR / "witnesses.txt")  # no file: none is asked
+CHECKPOINT_FOLDERS = env_paths("TWIN_CHECKPOINT_FOLDERS")  # further ones, on other machines' disks
+CHECKPOINT_HOOK = env_optional_path("TWIN_CHECKPOINT_HOOK")  # a program that takes checkpoints
+CHECKPOINT_HOOK_EVERY_S = env_number("TWIN_CHECKPOINT_HOOK_EVERY_S", default=60)  # seconds, most
+TIMESTAMP_URL = env_text("TWIN_TIMESTAMP_URL", "")  # RFC 3161 authority; empty: none is asked
+TIMESTAMP_ROOTS = env_optional_path("TWIN_TIMESTAMP_ROOTS")  # PEM: certificates it is held to
+LEDGER_SECOND_KEY_FILE = env_optional_path("TWIN_LEDGER_SECOND_KEY_FILE")  # ML-DSA-44, PEM
+TILES_ARE_PUBLIC = env_bool("TWIN_TILES_ARE_PUBLIC", default=False)  # hashes only, never records
+LEDGER_READERS_FILE = env_optional_path("TWIN_LEDGER_READERS")  # tokens that may read records
+CLOCK_LIMIT_S = env_number("TWIN_CLOCK_LIMIT_S", default=1)  # doubt of the time that stops signing
+TIME_SOURCE_REQUIRED = env_bool("TWIN_TIME_SOURCE_REQUIRED", default=False)  # to sign at all
+BACKUP_DIR = env_path("TWIN_BACKUP_DIR") if env_text("TWIN_BACKUP_DIR", "") else None  # or nothing
+BACKUP_RECIPIENT = env_text("TWIN_BACKUP_RECIPIENT", "")  # age1...: whom backups are encrypted to
 SEAL_INTERVAL = env_number("TWIN_SEAL_INTERVAL", default=0.05)  # seconds between looks for records
 
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["twin_core.rest.parsers.StrictJSON"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["twin_core.rest.authentication.Session"],
     "DEFAULT_PERMISSION_CLASSES": ["twin_core.rest.permissions.HoldsARole"],
     "DEFAULT_PAGINATION_CLASS": "twin_core.rest.pagination.ByKey",

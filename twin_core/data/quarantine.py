@@ -71,7 +71,7 @@ def release(held: QuarantinedSample, *, actor: Any, reason: str) -> QuarantinedS
         old=before,
         new=held.state_fields(),
         reason=reason,
-        parents=[audit.Record.objects.get(pk=held.record_id).leaf],
+        parents=[held.record.leaf],
     )
     held.save(record=record)
     if held.batch:

@@ -77,7 +77,7 @@ def _records(recommendation: Recommendation) -> Iterator[Any]:
         if any(change["subject"]["id"] in about for change in told["changes"]):
             found[record.pk] = record
     for made in audit.Signature.objects.filter(signed__in=list(found)).select_related("record"):
-        found[made.record_id] = made.record
+        found[made.record.pk] = made.record
     yield from sorted(found.values(), key=lambda record: record.pk)
 
 

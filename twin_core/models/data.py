@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from audit.api import Record, RegulatedModel, uuid7
+from audit.api import Citation, Record, RegulatedModel, uuid7
 from twin_core.models.batch import Batch
 from twin_core.models.columns import digest, number_text, process_hours
 from twin_core.models.plant_model import Equipment
@@ -37,7 +37,7 @@ class DataSegment(models.Model):
     """Samples of one tag over a stretch of time, packed once and never rewritten."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    record = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="+")
+    record = Citation(Record, related_name="+")
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="segments")
     tag = models.CharField(max_length=60)
     unit = models.CharField(max_length=40)

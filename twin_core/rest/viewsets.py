@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from audit import api as audit
-from audit.api import Record, Role, Signature, User, inclusion, sessions, trail
+from audit.api import Record, Role, Signature, User, inclusion, sessions, trail, trust
 from twin_core.rest import serializers
 from twin_core.rest.pagination import ByKey
 from twin_core.rest.permissions import OwnSession
@@ -104,8 +104,12 @@ class RecordsView(APIView):
         with transaction.atomic():
             trail.note_view(filters, actor=request.user, where="interface")
         pages = ByKey()
-        found = pages.paginate_queryset(trail.search(filters), request, view=self)
-        return pages.get_paginated_response(serializers.RecordSerializer(found, many=True).data)
+        found = pages.paginate_queryset(
+            trail.search(filters, audit.scope.of(request.user)), request, view=self
+        )
+        context = {"untrusted": trust.untrusted(found or [])}
+        told = serializers.RecordSerializer(found, many=True, context=context)
+        return pages.get_paginated_response(told.data)
 
 
 class RecordView(APIView):
@@ -116,10 +120,12 @@ class RecordView(APIView):
         """A record with its place, its inclusion proof and its signatures."""
         audit.require_role(request.user, *READERS, to="read the trail")
         record: Any = get_object_or_404(Record, pk=pk)
+        audit.scope.of(request.user).require(record.stream)
         record.is_intact = audit.is_intact(record)
         record.inclusion = inclusion.prove(record)
         record.shown_signatures = audit.signatures_of(record)
-        return Response(serializers.ProvedRecordSerializer(record).data)
+        context = {"untrusted": trust.untrusted([record])}
+        return Response(serializers.ProvedRecordSerializer(record, context=context).data)
 
 
 class SignaturesView(APIView):

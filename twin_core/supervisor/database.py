@@ -15,14 +15,17 @@ from django.db import connections
 from psycopg import sql
 
 from twin_core.config.environment import database_settings
-from twin_core.supervisor.roles import OWNER, Login, Role, logins
+from twin_core.supervisor.roles import OWNER, RECOVERY, Login, Role, logins
 
 OLDEST_SERVER = 180000
 
 # In a schema of its own: whoever owns a schema may drop what is in it, and `public` is the owner's.
 GUARD_SCHEMA = "twin_guard"
-# A record of each DDL command on our schemas. `ledger_note_ddl(tag, object type, identity)` comes
-# with the ledger's migrations; before they have run there is nothing to write into.
+SEARCH_SCHEMA = "twin_search"
+SEARCH_EXTENSIONS = ("pg_trgm", "btree_gin")
+# A record of each DDL command, whatever its schema; a session's own passing tables are left out.
+# `ledger_note_ddl(tag, object type, identity)` comes with the ledger's migrations; before they
+# have run there is nothing to write into.
 NOTE_DDL: LiteralString = """
 CREATE OR REPLACE FUNCTION twin_guard.note_ddl() RETURNS event_trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
@@ -36,14 +39,14 @@ BEGIN
         FOR change IN SELECT DISTINCT object_type, object_identity
             FROM pg_event_trigger_dropped_objects()
             WHERE original AND NOT is_temporary
-                AND coalesce(schema_name, 'public') IN ('public', 'twin_guard')
+                AND coalesce(schema_name, 'public') !~ '^pg_temp'
         LOOP
             PERFORM public.ledger_note_ddl(TG_TAG, change.object_type, change.object_identity);
         END LOOP;
     ELSE
         FOR change IN SELECT DISTINCT object_type, object_identity
             FROM pg_event_trigger_ddl_commands()
-            WHERE coalesce(schema_name, 'public') IN ('public', 'twin_guard')
+            WHERE coalesce(schema_name, 'public') !~ '^pg_temp'
         LOOP
             PERFORM public.ledger_note_ddl(
                 TG_TAG, change.object_type, coalesce(change.object_identity, ''));
@@ -69,7 +72,8 @@ def initialise(admin_url: str, environment: Mapping[str, str], *, verbosity: int
     database = ours[0].database
     with connect(admin_url) as server:
         check_server(server)
-        make_role(server, OWNER, login=None)
+        for name in (OWNER, RECOVERY):
+            make_role(server, name, login=None)
         for login in (*ours, mlflow):
             make_role(server, login.role.name, login=login)
         make_database(server, database, owner=OWNER)
@@ -77,12 +81,23 @@ def initialise(admin_url: str, environment: Mapping[str, str], *, verbosity: int
         close_database(server, database, [login.role for login in ours])
         close_database(server, mlflow.database, [mlflow.role])
     with connect(admin_url, database) as inside:
-        close_schema(inside, [login.role for login in ours])
+        close_schema(inside, [*(login.role.name for login in ours), RECOVERY])
+        make_search_extensions(inside)
     with django_connected(admin_url, database=database, role=OWNER):
         call_command("migrate", interactive=False, verbosity=verbosity)
     with connect(admin_url, database) as inside:
         set_event_triggers(inside)
     return f"database {database} is ready, with roles {', '.join(x.role.name for x in ours)}"
+
+
+def record_guards(admin_url: str, environment: Mapping[str, str], *, verbosity: int = 1) -> None:
+    """Record triggers, grants, functions and roles as they are as those that are expected.
+
+    Call it when ``initialise`` is done: it is the owner's act.
+    """
+    ours, _ = logins(environment)
+    with django_connected(admin_url, database=ours[0].database, role=OWNER):
+        call_command("record_guards", reason="made by init_database", verbosity=verbosity)
 
 
 def connect(admin_url: str, database: str | None = None) -> psycopg.Connection[Any]:
@@ -173,13 +188,32 @@ def close_database(server: psycopg.Connection[Any], name: str, roles: list[Role]
         )
 
 
-def close_schema(inside: psycopg.Connection[Any], roles: list[Role]) -> None:
+def close_schema(inside: psycopg.Connection[Any], roles: list[str]) -> None:
     """Let the given roles use the schema; nobody but the owner makes anything in it."""
     inside.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     for role in roles:
-        inside.execute(
-            sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(sql.Identifier(role.name))
-        )
+        inside.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(sql.Identifier(role)))
+
+
+def make_search_extensions(inside: psycopg.Connection[Any]) -> None:
+    """Make what the index beside the ledger is built with; both come with PostgreSQL's contrib.
+
+    They lie in a schema of their own: none of their functions is in anybody's search path.
+    """
+    schema = sql.Identifier(SEARCH_SCHEMA)
+    inside.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
+    inside.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, sql.Identifier(OWNER)))
+    for name in SEARCH_EXTENSIONS:
+        try:
+            inside.execute(
+                sql.SQL("CREATE EXTENSION IF NOT EXISTS {} SCHEMA {}").format(
+                    sql.Identifier(name), schema
+                )
+            )
+        except psycopg.errors.FeatureNotSupported as error:
+            raise DatabaseRefused(
+                f"the server lacks the extension {name}: install PostgreSQL's contrib package"
+            ) from error
 
 
 def set_event_triggers(inside: psycopg.Connection[Any]) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from twin_core.config.processes import APPLICATION, sign_in_as
+from twin_core.config.processes import ADMIN, APPLICATION, sign_in_as
 from twin_core.supervisor import demonstration
 from twin_core.supervisor.folder import DataFolder, FolderInUse
 from twin_core.supervisor.installation import ensure_database
@@ -25,8 +25,10 @@ from twin_core.supervisor.spawning import end, spawn
 # These look at code or files alone.
 NEED_NOTHING = {
     *("", "help", "version", "check", "makemigrations", "collectstatic", "findstatic"),
-    *("diffsettings", "spectacular", "code", "reproduce"),
+    *("diffsettings", "spectacular", "code", "reproduce", "restore", "backup_key"),
 }
+# These get the administrator's address of an embedded server.
+ADMINISTRATORS = {"init_database", "open_epoch", "backup", "archive_wal"}
 # These bring services up themselves.
 START_SERVICES = {"supervise", "demo_check"}
 
@@ -61,8 +63,8 @@ def environment_for(argv: list[str]) -> Iterator[None]:
     else:
         with services_for(folder, command) as services:
             os.environ.update(services.variables())
-            if command == "init_database" and (admin_url := services.admin_url()):
-                os.environ.setdefault("TWIN_DATABASE_ADMIN_URL", admin_url)
+            if command in ADMINISTRATORS and (admin_url := services.admin_url()):
+                os.environ.setdefault(ADMIN, admin_url)
             sign_in_as(command, os.environ)
             yield
 
@@ -153,17 +155,14 @@ def start_own(services: Services, command: str, stack: contextlib.ExitStack) -> 
 
 @contextlib.contextmanager
 def sealing(services: Services) -> Iterator[None]:
-    """Run the sealer for the block; it seals what is left before it ends.
-
-    A short command may end before the sealer has begun: it is waited for.
-    """
+    """Run the sealer for the block: it opens the ledger, and seals what is left before it ends."""
     sealer = child_of(SEALER, services, port=0)
     with log_of(services.folder, sealer.name) as output:
         process = spawn(sealer.argv(), env=sealer.env, output=output, cwd=sealer.cwd)
     try:
+        wait_until_sealing(sealer, process, services.folder)
         yield
     finally:
-        wait_until_sealing(sealer, process, services.folder)
         end(process, sealer.stop_signals, patience=20)
 
 
@@ -174,7 +173,7 @@ def wait_until_sealing(
     while process.poll() is None and time.monotonic() < deadline and not sealer.ready():
         time.sleep(0.05)
     if process.poll() is not None:
-        say(f"records are not sealed yet: the sealer ended, see {folder.logs / 'sealer.log'}")
+        say(f"no record can be written: the sealer ended, see {folder.logs / 'sealer.log'}")
 
 
 def is_initialised(folder: DataFolder) -> bool:

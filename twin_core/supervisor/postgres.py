@@ -39,6 +39,8 @@ synchronous_commit = on
 full_page_writes = on
 shared_buffers = '128MB'
 max_wal_size = '512MB'
+wal_keep_size = '128MB'  # for a base backup that takes its log at the end
+max_slot_wal_keep_size = '4GB'  # an archive that stands still must not fill the disk
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %u@%d '
@@ -48,6 +50,7 @@ cluster_name = 'twin'
 ACCESS = """\
 # Written by the supervisor at each start. No line here says trust.
 local all {superuser} peer map=supervisor
+local replication {superuser} peer map=supervisor
 local all all scram-sha-256
 """
 

@@ -7,6 +7,7 @@ from typing import Any
 from twin_core.config.environment import database_settings
 
 OWNER = "twin_owner"
+RECOVERY = "twin_recovery"  # the act that opens an epoch; an administrator's session takes it on
 
 
 class RoleAddressWrong(ValueError):
@@ -33,6 +34,7 @@ ROLES = (
     Role("twin_gate", "TWIN_GATE_DATABASE_URL", 60, 30),
     # Reads whole ledgers; a transaction that only reads holds back no sealing.
     Role("twin_auditor", "TWIN_AUDITOR_DATABASE_URL", 0, 30),
+    Role("twin_indexer", "TWIN_INDEXER_DATABASE_URL", 60, 30),
 )
 MLFLOW = Role("twin_mlflow", "TWIN_MLFLOW_DATABASE_URL", 60, 30)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 
 from twin_core.config.processes import APPLICATION
+from twin_core.supervisor import witness
 from twin_core.supervisor.processes import Child
 from twin_core.supervisor.roles import MLFLOW, ROLES
 from twin_core.supervisor.services import Services
@@ -52,6 +53,7 @@ class Entry:
     group: str = ""  # started only when asked for by this name; empty: always
     also: tuple[str, ...] = ()
     ready: Callable[[Environment, int], bool] = lambda _environment, _port: True
+    ready_of: Callable[[Path], bool] = lambda _data: True  # asked with the data folder
     prepare: Callable[[Path], None] = lambda _data: None  # of the data folder, before each start
     stop_signals: tuple[signal.Signals, ...] = (signal.SIGTERM,)
     is_once: bool = False  # its end with status 0 is its success: it is not started again
@@ -112,28 +114,54 @@ def answers(environment: Environment, port: int) -> bool:
         return False
 
 
-def holds_lock(environment: Environment, port: int) -> bool:
-    """Return whether a session of the process's role holds an advisory lock: the sealer's."""
-    try:
-        with psycopg.connect(environment[APPLICATION], connect_timeout=2) as session:
-            return bool(
-                session.execute(
-                    "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) "
-                    "WHERE locktype = 'advisory' AND granted AND usename = current_user"
-                ).fetchone()
-            )
-    except psycopg.OperationalError:
-        return False
+HOLDS_LOCK = (
+    "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) "
+    "WHERE locktype = 'advisory' AND granted AND usename = current_user"
+)
+HAS_SETTLED = (  # whether the sealer holds its lock and has opened the ledger, or closed it
+    f"{HOLDS_LOCK} AND EXISTS (SELECT FROM audit_standing WHERE NOT is_open OR "
+    "pg_sequence_last_value('audit_open') = ledger_server_start())"
+)
+
+
+def says(question: str) -> Callable[[Environment, int], bool]:
+    """Return what asks the database, as the process's own role, whether there is a row."""
+
+    def is_so(environment: Environment, port: int) -> bool:
+        try:
+            with psycopg.connect(environment[APPLICATION], connect_timeout=2) as session:
+                return session.execute(question).fetchone() is not None
+        except psycopg.OperationalError:
+            return False
+
+    return is_so
+
+
+def watching(place: Place) -> tuple[str, ...]:
+    folder = witness.folder_of(place.data)
+    return ("-m", "audit.witness", "--folder", str(folder), "serve", "--same-port")
 
 
 DEMO, DEMO_SPEED = "demo", 600  # process time over wall time, unless TWIN_DEMO_SPEED says else
-SEALER = Entry("sealer", manage("run_sealer"), "TWIN_SEALER_DATABASE_URL", ready=holds_lock)
+SEALER = Entry("sealer", manage("run_sealer"), "TWIN_SEALER_DATABASE_URL", ready=says(HAS_SETTLED))
+INDEXER = Entry(
+    "indexer", manage("run_indexer"), "TWIN_INDEXER_DATABASE_URL", ready=says(HOLDS_LOCK)
+)
 WEB = Entry("web", web, ready=answers)
 RELAY = Entry("relay", manage("run_relay"))
+WATCH = Entry("watch", manage("run_watch"))
 WORKER = Entry("worker", worker, stop_signals=(signal.SIGTERM, signal.SIGQUIT))
 CONNECTOR = Entry("connector", manage("run_connector"), prepare=identities())
 GATE = Entry("gate", manage("run_gate"), "TWIN_GATE_DATABASE_URL", prepare=identities())
 TRACKING = Entry("tracking", manage("sync_tracking", "--every", "10"), also=(MLFLOW.variable,))
+WITNESS = Entry(
+    "witness",
+    watching,
+    variable=None,
+    group=DEMO,
+    prepare=witness.prepare,
+    ready_of=witness.is_listening,
+)
 SET_UP = Entry("set-up", manage("set_up_demo"), group=DEMO, is_once=True)
 DEMO_PLANTS = tuple(
     Entry(
@@ -146,7 +174,10 @@ DEMO_PLANTS = tuple(
     )
     for asset, after in (("BR-101", ""), ("BR-201", SET_UP.name))  # the twin sees its first hour
 )
-ROSTER = (SEALER, WEB, RELAY, WORKER, CONNECTOR, GATE, SET_UP, *DEMO_PLANTS, TRACKING)
+ROSTER = (
+    *(SEALER, WEB, WATCH, RELAY, WORKER, CONNECTOR, GATE, WITNESS),
+    *(SET_UP, *DEMO_PLANTS, TRACKING, INDEXER),
+)
 
 
 def environment_of(entry: Entry, variables: Environment) -> dict[str, str]:
@@ -182,7 +213,7 @@ def child_of(entry: Entry, services: Services, port: int) -> Child:
         name=entry.name,
         argv=lambda: argv,
         env=environment,
-        ready=lambda: entry.ready(environment, port),
+        ready=lambda: entry.ready(environment, port) and entry.ready_of(services.folder.path),
         prepare=lambda: entry.prepare(services.folder.path),
         cwd=CHECKOUT,
         stop_signals=entry.stop_signals,

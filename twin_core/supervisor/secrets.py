@@ -10,6 +10,7 @@ import json
 import secrets
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -46,6 +47,7 @@ class Secrets:
     sealer: str = field(default_factory=password, repr=False)
     gate: str = field(default_factory=password, repr=False)
     auditor: str = field(default_factory=password, repr=False)
+    indexer: str = field(default_factory=password, repr=False)
     mlflow: str = field(default_factory=password, repr=False)
     valkey: str = field(default_factory=password, repr=False)
     ledger_origin: str = field(default_factory=lambda: f"localhost/ledger/{secrets.token_hex(4)}")
@@ -60,14 +62,18 @@ def load_or_make(folder: DataFolder) -> Secrets:
     if asdict(kept) != known:
         write_private(store, json.dumps(asdict(kept), indent=1) + "\n")
     make_ledger_key(folder, kept.ledger_origin)
-    make_credential_key(folder)
     make_document_key(folder, kept.ledger_origin)
+    make_secret_key(folder, "credential.key")
+    make_secret_key(folder, "personal.key")
     return kept
 
 
-def make_credential_key(folder: DataFolder) -> None:
-    """Make the key that code secrets are encrypted under, unless there is one; never replace it."""
-    path = folder.keys / "credential.key"
+def make_secret_key(folder: DataFolder, name: str) -> None:
+    """Make a key for secrets or personal text in the database, unless there is one; never replace.
+
+    A lost one is restored from the key backup: what stands under it would not open with another.
+    """
+    path = folder.keys / name
     if not path.exists():
         write_private(path, base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
 
@@ -133,3 +139,9 @@ def verifier_key(name: str, public: Ed25519PublicKey) -> str:
     typed = b"\x01" + raw  # 0x01: Ed25519
     key_id = hashlib.sha256(name.encode() + b"\n" + typed).digest()[:4]
     return f"{name}+{key_id.hex()}+{base64.b64encode(typed).decode()}"
+
+
+def ledger_public_keys(keys: Path) -> list[tuple[str, str]]:
+    """Return (name, key text) of each public key of the ledger, oldest first."""
+    lines = (keys / "ledger.pub").read_text(encoding="utf-8").splitlines()
+    return [(line.partition("+")[0], line) for line in lines if line and line[0] != "#"]

@@ -83,6 +83,7 @@ class Services:
             "TWIN_SECRET_KEY": self.secrets.secret_key,
             "TWIN_LEDGER_ORIGIN": self.secrets.ledger_origin,
             "TWIN_LEDGER_KEY_FILE": str(self.folder.keys / "ledger.key"),
+            "TWIN_WITNESSES": str(self.folder.path / "witnesses.txt"),
             "TWIN_PUBLIC_URL": self.public_url(),
         }
         if self.postgres is not None:

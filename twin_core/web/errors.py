@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from audit import software
+from audit.api import standing
 from twin_core.web.shell import Shell
 
 RETRY = 5  # seconds
@@ -19,7 +20,9 @@ def failed(request: HttpRequest) -> HttpResponse:
 
     Asks neither session nor database, which may be what failed. Django logs the error itself.
     """
-    is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    error = sys.exc_info()[1]
+    is_away = isinstance(error, OperationalError | InterfaceError)
+    closed = standing.refusal_in(error) if error else None
     frame = Shell(
         site_name=settings.SITE_NAME,
         site_zone=settings.SITE_TIME_ZONE,
@@ -28,7 +31,8 @@ def failed(request: HttpRequest) -> HttpResponse:
         build=software.build_digest(),
     )
     status = 503 if is_away else 500
-    response = HttpResponse(render_to_string(f"{status}.html", {"shell": frame}), status=status)
+    context = {"shell": frame, "reason": closed, "is_closed": closed is not None}
+    response = HttpResponse(render_to_string(f"{status}.html", context), status=status)
     if is_away:
         response["Retry-After"] = str(RETRY)
     return response

@@ -45,6 +45,8 @@ def tiles(report: status.Report) -> Iterator[HealthTile]:
     now = timezone.now()
     yield sealer(now)
     yield checkpoint(now)
+    yield guards(now)
+    yield outside()
     yield worker(now)
     yield from connectors(now)
     yield gate(report)
@@ -54,6 +56,9 @@ def tiles(report: status.Report) -> Iterator[HealthTile]:
 
 
 def sealer(now: datetime) -> HealthTile:
+    if not (standing := audit.standing.current()).is_open:
+        words = f"No record is taken: {standing.reason}. Two persons open a new epoch."
+        return HealthTile("Sealer", "failed", "ledger closed", words, since=standing.since)
     found = audit.unsealed()
     lag = (now - found.since).total_seconds() if found.since else 0.0
     late = lag > LATE
@@ -84,6 +89,42 @@ def checkpoint(now: datetime) -> HealthTile:
         if late
         else "Signed each second in which records come; kept outside the database too.",
         facts=[("Ledger head", f"No. {head.sequence}")],
+    )
+
+
+def guards(now: datetime) -> HealthTile:
+    """Return how triggers, grants and functions stand against what is on record."""
+    found = audit.guards.standing(now)
+    said = ServiceStatus.objects.filter(name="watch").first()
+    silent = said is None or (now - said.at).total_seconds() > QUIET + settings.WATCH_EVERY_S
+    state = "failed" if found.state == "changed" else "late" if found.is_alarm else "running"
+    words = sentence(str(found))
+    if said is not None and said.state == "fault":
+        state, words = "failed", sentence(said.detail)
+    elif silent and state == "running":
+        state, words = "late", "Nobody looks at the guards now: look whether the watch runs."
+    return HealthTile(
+        name="Guards",
+        state=state,
+        value={"intact": "as recorded"}.get(found.state, found.state),
+        words=words,
+        since=found.since,
+        facts=[("Last look", f"{span((now - said.at).total_seconds())} ago" if said else "never")],
+    )
+
+
+def outside() -> HealthTile:
+    """Return how the evidence outside stands: witnesses, stores, time authority."""
+    found = audit.outside_standing()
+    words = "Checkpoints are confirmed by witnesses outside this installation."
+    if not found.quorum:
+        words = "No witness is configured: who owns this machine could rewrite its past."
+    return HealthTile(
+        name="Evidence outside",
+        state=found.state,
+        value=f"{found.met} of {found.quorum} witnesses" if found.quorum else "not configured",
+        words=" ".join(sentence(trouble) for trouble in found.troubles) or words,
+        facts=found.facts(),
     )
 
 

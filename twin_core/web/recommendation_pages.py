@@ -6,7 +6,6 @@ from typing import Any
 from django.urls import reverse
 
 from audit import api as audit
-from audit.pages import SignatureLine
 from twin_core.insight import capsules, standing
 from twin_core.lifecycle.recommendation import State
 from twin_core.models import DataSegment, Recommendation
@@ -79,7 +78,7 @@ def recommendation_page(
         needs=needs(found),
         may_not_sign=may_not_sign(found, person),
         dialogs=dialogs,
-        signatures=[line for record in records for line in signature_lines(record)],
+        signatures=[line for record in records for line in audit.signature_lines(record)],
         steps=[step(record) for record in records if record.kind not in UNSAID],
         questions=[question(one) for one in found.questions.order_by("pk")],
         alternatives=[alternative(one) for one in told["alternatives"]],
@@ -299,21 +298,6 @@ def step(record: Any) -> StepRow:
     )
 
 
-def signature_lines(record: Any) -> Iterator[SignatureLine]:
-    for made in audit.signatures_of(record):
-        own = audit.by_leaf(bytes.fromhex(made.record_leaf))
-        yield SignatureLine(
-            printed_name=made.printed_name,
-            meaning=made.meaning,
-            signed_at=made.signed_at,
-            reason=made.reason,
-            view_digest=made.view,
-            href=_record_href(own.pk) if own else "",
-            is_valid=made.is_valid,
-            problem=f"This counts as unsigned: {made.flaw}." if made.flaw else "",
-        )
-
-
 def question(one: Any) -> QuestionRow:
     return QuestionRow(
         asked_by=str(one.asked_by),
@@ -325,7 +309,7 @@ def question(one: Any) -> QuestionRow:
 
 def decided_by(found: Recommendation) -> str:
     """Return who moved the item last and when, in words: what a second reviewer is told."""
-    record = audit.Record.objects.get(pk=found.record_id)
+    record = found.record
     told = audit.content(record)
     last = record.kind.rsplit(".", 1)[1]
     words = STEP_WORDS.get(record.kind, last).lower()

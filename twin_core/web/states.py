@@ -54,6 +54,7 @@ LOOKS: dict[str, Look] = {
     "undecided": QUESTION,
     "holds": OK,
     "broken": BAD,
+    "untrusted": BAD,
     "not_checked": PLAIN,
     # samples
     "good": OK,
@@ -82,6 +83,11 @@ LOOKS: dict[str, Look] = {
     "waiting": WAIT,
     "proved": OK,
     "not_proved": BAD,
+    "open": INFO,
+    "over": WAIT,
+    "archived": OK,
+    "dropped": OFF,
+    "held": PAUSE,
     # exports
     "requested": WAIT,
     "making": WORK,
@@ -90,6 +96,11 @@ LOOKS: dict[str, Look] = {
     "files_deleted": OFF,
     "signed": OK,
     "unsigned": OFF,
+    # reviews of the trail
+    "opened": WAIT,
+    "abandoned": OFF,
+    "no_concern": OK,
+    "finding": BAD,
     # people
     "active": OK,
     "locked": BAD,

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from audit import keys, verification
 from audit.models import Block
 from audit.outside import Outside
+from audit.outside import policy as policies
 
 
 class Command(BaseCommand):
@@ -27,7 +28,10 @@ class Command(BaseCommand):
         outside = Outside(settings.CHECKPOINT_DIR).all()
         with tqdm(total=Block.objects.count(), unit=" blocks", disable=None) as bar:
             result = verification.verify(
-                keys=trusted, outside=outside, progress=lambda done: bar.update(done - bar.n)
+                keys=trusted,
+                outside=outside,
+                policy=policies.read(settings.WITNESSES_FILE),
+                progress=lambda done: bar.update(done - bar.n),
             )
         if options["json"]:
             self.stdout.write(json.dumps(result.as_json(), sort_keys=True))
@@ -37,8 +41,9 @@ class Command(BaseCommand):
             self.stdout.write(self.style.SUCCESS(self.said(result)))
 
     def said(self, result: verification.Verification) -> str:
+        gone = f"; {result.dropped} records dropped after their time, leaves kept"
         return (
             f"{result.records} records in {result.blocks} blocks verified against "
-            f"{result.checkpoints} signed checkpoints; {result.unsealed} wait for the sealer; "
-            f"root {result.root}"
+            f"{result.checkpoints} signed checkpoints; {result.unsealed} wait for the sealer"
+            f"{gone if result.dropped else ''}; {result.witnesses}; root {result.root}"
         )

@@ -1,6 +1,7 @@
 """What an attacker does to a bundle: edit its files, then make the manifest fit again."""
 
 import hashlib
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,10 @@ def flaw(folder: Path, trust: Path | None = None) -> str:
     result = verifier.verify(folder, trust)
     assert not result.ok, "the tampering was not found"
     return str(result.text)
+
+
+def with_time_of(late: str, true: str) -> str:
+    """The signature line ``true`` with the eight bytes of time from ``late``."""
+    head, _, content = true.rpartition(" ")
+    early, later = b64decode(content), b64decode(late.rpartition(" ")[2])
+    return f"{head} {b64encode(early[:4] + later[4:12] + early[12:]).decode()}"

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.requirement("URS-AUD-026")
     ("edit", "found"),
     [
         (lambda lines: lines.pop(), "tree_size is not where blocks, checkpoints end"),
-        (lambda lines: lines.clear(), "last of checkpoints.jsonl"),
+        (lambda lines: lines.clear(), r"checkpoints\.jsonl line 1: not canonical"),
         (lambda lines: lines.reverse(), "tree_size is not where|is not about block"),
         (lambda lines: lines.append(b'"no note"'), "not a signed checkpoint"),
         (lambda lines: lines.insert(0, b"1"), "line 1: not a signed checkpoint"),
@@ -80,7 +80,7 @@ def test_an_added_file_is_named(complete, name):
 def test_a_link_is_refused(complete, tmp_path):
     (complete / "README.txt").rename(tmp_path / "README.txt")
     (complete / "README.txt").symlink_to(tmp_path / "README.txt")
-    assert flaw(complete) == "FLAW README.txt: is missing, or a link"
+    assert flaw(complete) == "FLAW README.txt: is missing, or no plain file"
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,8 @@ def test_a_changed_manifest_is_refused(complete, members, found):
 
 def test_a_selection_is_not_a_complete_copy(selection):
     tampering.edit_manifest(selection, scope="complete")
+    assert "manifest.json: a complete bundle has no filters" in flaw(selection)
+    tampering.edit_manifest(selection, filters={})
     assert "proofs.jsonl: has no place in a bundle" in flaw(selection)
     (selection / "proofs.jsonl").unlink()
     tampering.remanifest(selection)

@@ -159,12 +159,13 @@ def test_old_signatures_do_not_fit_rewritten_checkpoints(tmp_path):
 def test_a_chain_rewritten_with_another_key_is_consistent_but_proves_no_origin(tmp_path, trust):
     folder = rewritten(key=key_of("another key")).write(tmp_path / "b")
     assert verifier.verify(folder).text.endswith("consistent, origin not proved")
-    assert "checkpoints.jsonl line 1 (checkpoint of size 4): no trusted key" in flaw(folder, trust)
+    assert "checkpoints.jsonl line 2 (checkpoint of size 11): no trusted key" in flaw(folder, trust)
 
 
 def test_another_key_is_not_believed_because_the_true_one_lies_beside_it(tmp_path):
-    false = rewritten(key=key_of("another key"), key_name="other")
+    false = rewritten(key=key_of("another key"))
     folder = false.write(tmp_path / "b", keys=[MadeLedger().public, false.public])
+    assert verifier.verify(folder).ok
     trusted = tmp_path / "checkpoint"
     trusted.write_text(MadeLedger().notes[0])
     assert "no trusted key signed it" in flaw(folder, trusted)
@@ -248,7 +249,7 @@ def test_a_missing_added_or_moved_block_is_named(complete, edit, found):
         ({"transaction_below": 1012}, "outside its block's range"),
         ({"system_identifier": "1"}, "system_identifier is 1, but must be"),
         ({"timeline": 2}, "timeline is 2, but must be 1"),
-        ({"epoch": 1, "timeline": 2}, "opens an epoch, but is no fork record"),
+        ({"epoch": 1, "timeline": 2}, "opens epoch 1, but holds no fork record"),
         ({"epoch": 2}, "epoch is 2, but must be 0"),
         ({"records_digest": "0" * 64}, "records_digest does not fit"),
         ({"tree_size": 10}, "tree_size is 10, but must be 9"),
@@ -266,10 +267,30 @@ def test_a_first_block_that_claims_a_later_epoch_is_refused(tmp_path):
     assert "epoch is 1, but must be 0" in flaw(bent(0, epoch=1).write(tmp_path / "b"))
 
 
-def test_a_new_epoch_opens_with_a_fork_record(tmp_path):
-    assert verifier.verify(MadeLedger(fork_before=2).write(tmp_path / "good")).ok
-    folder = MadeLedger(fork_before=2, fork_kind="audit.ledger.checked").write(tmp_path / "bad")
-    assert "records.jsonl line 5 (sequence 4): opens an epoch, but is no fork" in flaw(folder)
+@pytest.mark.parametrize("fork_at", [0, 2, 4])
+def test_the_block_that_opens_an_epoch_holds_a_fork_record_at_any_place(tmp_path, fork_at):
+    made = MadeLedger(fork_before=2, fork_at=fork_at)
+    result = verifier.verify(made.write(tmp_path / "good"))
+    assert (result.ok, result.facts["epochs"]) == (True, 2), result.text
+    assert verifier.verify(made.write(tmp_path / "part", SELECTED)).ok
+
+
+def test_an_epoch_without_a_fork_record_is_found(tmp_path):
+    bad = MadeLedger(fork_before=2, fork_kind="audit.ledger.checked")
+    found = "blocks.jsonl line 3 (block 2): opens epoch 1, but holds no fork record"
+    assert flaw(bad.write(tmp_path / "bad")) == f"FLAW {found}"
+    assert flaw(bad.write(tmp_path / "part", range(4, 9))) == f"FLAW {found}"
+
+
+@pytest.mark.parametrize(("forks", "line"), [({4, 7}, 8), ({4, 10}, 11), ({4, 0}, 1)])
+def test_a_second_fork_record_is_found(tmp_path, forks, line):
+    payloads = list(MadeLedger().payloads)
+    for sequence in forks:
+        payloads[sequence] = payload(sequence, kind=chain.FORK_KIND, stream="ledger")
+    made = MadeLedger(payloads=payloads, fork_before=2)
+    found = f"FLAW records.jsonl line {line} (sequence {line - 1}): is a fork record, but opens no"
+    assert flaw(made.write(tmp_path / "b")).startswith(found)
+    assert "is a fork record, but opens no" in flaw(made.write(tmp_path / "part", forks))
 
 
 class Misordered(MadeLedger):

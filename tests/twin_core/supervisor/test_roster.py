@@ -83,6 +83,7 @@ def test_the_recorded_plant_plays_cultures_that_its_model_has_never_seen():
 
 def test_the_demonstrations_part_is_left_out_unless_asked_for():
     assert {entry.name for entry in ROSTER if entry.group == DEMO} == {
+        "witness",
         "set-up",
         "plant BR-101",
         "plant BR-201",

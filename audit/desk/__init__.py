@@ -1,0 +1,1 @@
+"""The auditor's desk: search, comparison, lineage, any past moment, review by exception."""

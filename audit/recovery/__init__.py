@@ -1,0 +1,1 @@
+"""Restore, fork, clock: a ledger takes records only while it is the one sealed last."""

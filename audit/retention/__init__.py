@@ -1,0 +1,1 @@
+"""Life over decades: months archived and closed, held, and dropped after their time."""

@@ -1,0 +1,106 @@
+// Payloads, index lines and headers: the form of each, one line at a time.
+import { Flaw, isHash } from "./bytes.js";
+import { checkMembers, isObject } from "./json.js";
+
+export const LARGEST_PAYLOAD = 32768; // bytes
+export const FORK = "audit.ledger.forked";
+const TIME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UUID_7 = /^.{14}7.{4}[89ab]/;
+const DECIMAL = /^(0|[1-9][0-9]{0,19})$/;
+const INDEX = ["id", "leaf", "recorded_at", "sequence", "transaction"];
+const PAYLOAD = ["actor", "blobs", "changes", "data", "kind", "occurred_at", "parents", "reason", "source", "stream", "v"];
+const HEADER = [
+  "count", "epoch", "first_sequence", "index_digest", "number", "origin", "previous", "records_digest", "root",
+  "sealed_at", "system_identifier", "timeline", "transaction_below", "transaction_from", "tree_size", "v",
+];
+
+const isText = (value) => typeof value === "string";
+const isTextOrNull = (value) => value === null || isText(value);
+const isCount = (value) => Number.isInteger(value) && value >= 0;
+
+/** Return whether a value is a time as the format writes it, of a day that exists. */
+export function isTime(value) {
+  if (!isText(value) || !TIME.test(value)) return false;
+  const parsed = new Date(`${value.slice(0, 23)}Z`);
+  return !Number.isNaN(parsed.getTime()) && parsed.toISOString().slice(0, 19) === value.slice(0, 19);
+}
+
+/** Return whether a value is a transaction number: decimal, without leading zeros. */
+export function isTransaction(value) {
+  return isText(value) && DECIMAL.test(value);
+}
+
+/** Compare two decimals without leading zeros as numbers: below, at or above 0. */
+export function compareDecimals(left, right) {
+  if (left.length !== right.length) return left.length - right.length;
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** Throw Flaw unless an index line's value has the form of one and this sequence. */
+export function checkIndexLine(line, sequence, place) {
+  checkMembers(line, INDEX, place);
+  if (line.sequence !== sequence) {
+    throw new Flaw(place, `says sequence ${JSON.stringify(line.sequence)} where ${sequence} is due`);
+  }
+  if (!isText(line.id) || !UUID.test(line.id) || !UUID_7.test(line.id)) {
+    throw new Flaw(place, "id is no version 7 UUID");
+  }
+  if (!isHash(line.leaf)) throw new Flaw(place, "leaf is no hash");
+  if (!isTime(line.recorded_at)) throw new Flaw(place, "recorded_at is no time of the format");
+  if (!isTransaction(line.transaction)) throw new Flaw(place, "transaction is no decimal number");
+}
+
+/** Throw Flaw unless a payload can be checked at all: its version, its kind, its blobs. */
+export function checkPayload(payload, place) {
+  if (!isObject(payload)) throw new Flaw(place, "is no JSON object");
+  if (payload.v !== 1) throw new Flaw(place, `v is ${JSON.stringify(payload.v)}; this page reads 1`);
+  if (!isText(payload.kind)) throw new Flaw(place, "kind is no text");
+  if (!Array.isArray(payload.blobs) || !payload.blobs.every(isHash)) {
+    throw new Flaw(place, "blobs is no list of hashes");
+  }
+}
+
+function isChange(change) {
+  const sides = isObject(change) ? [change.old, change.new] : [undefined];
+  return sides.every((side) => side === null || isObject(side))
+    && isObject(change.subject) && isText(change.subject.id) && isText(change.subject.type);
+}
+
+/** Return what a payload lacks against the format's table, or null; the table is no condition of soundness. */
+export function departureOf(payload) {
+  const names = Object.keys(payload);
+  if (names.length !== PAYLOAD.length || !PAYLOAD.every((name) => name in payload)) {
+    return "its members are not those of the format";
+  }
+  const { actor, source } = payload;
+  if (!isObject(actor) || !["person", "process", "os_user"].includes(actor.kind)) return "actor has another form";
+  if (!isText(actor.id) || !isText(actor.name)) return "actor has another form";
+  if (!Array.isArray(payload.changes) || !payload.changes.every(isChange)) return "changes has another form";
+  if (!Array.isArray(payload.parents) || !payload.parents.every(isHash)) return "parents is no list of hashes";
+  const about = ["address", "process", "session", "software"];
+  if (!isObject(source) || !about.every((name) => isTextOrNull(source[name]))) return "source has another form";
+  if (!isTextOrNull(payload.reason)) return "reason is neither text nor null";
+  if (payload.data !== null && !isObject(payload.data)) return "data is neither object nor null";
+  if (!isText(payload.stream) || !isTime(payload.occurred_at)) return "stream or occurred_at has another form";
+  return null;
+}
+
+/** Throw Flaw unless a header's value has the form of one. */
+export function checkHeaderForm(header, place) {
+  checkMembers(header, HEADER, place);
+  if (header.v !== 1) throw new Flaw(place, `v is ${JSON.stringify(header.v)}; this page reads 1`);
+  for (const name of ["epoch", "number", "first_sequence", "count", "tree_size", "timeline"]) {
+    if (!isCount(header[name])) throw new Flaw(place, `${name} is no count`);
+  }
+  for (const name of ["records_digest", "index_digest", "previous", "root"]) {
+    if (!isHash(header[name])) throw new Flaw(place, `${name} is no hash`);
+  }
+  for (const name of ["origin", "system_identifier"]) {
+    if (!isText(header[name])) throw new Flaw(place, `${name} is no text`);
+  }
+  for (const name of ["transaction_from", "transaction_below"]) {
+    if (!isTransaction(header[name])) throw new Flaw(place, `${name} is no decimal number`);
+  }
+  if (!isTime(header.sealed_at)) throw new Flaw(place, "sealed_at is no time of the format");
+}

@@ -1,0 +1,223 @@
+"""Cases of the verifier page: headers, epochs, index lines, payloads."""
+
+import json
+
+from tests.audit.bundles import js_ledger as made
+from tests.audit.bundles.js_cases import (
+    FORK,
+    FORKED,
+    block,
+    both,
+    entry,
+    header,
+    index,
+    planned,
+    select,
+)
+from tests.audit.bundles.js_ledger import payload
+
+HEADERS = [
+    planned("an honest complete bundle", None, lambda plan: None),
+    planned("an honest selection", None, select(1, 5, 10)),
+    planned("a selection of nothing", None, select()),
+    planned("another origin", "block 2", header(2, origin="other")),
+    planned("a number left out", "number is 3 where 2 is due", header(2, number=3)),
+    planned("a wrong previous", "previous is", header(2, previous="1" * 64)),
+    planned("a wrong first sequence", "first_sequence is 5", header(2, first_sequence=5)),
+    planned("a wrong tree size", "tree_size is 7", header(2, tree_size=7)),
+    planned("a wrong root", "root is not that of the leaves", header(2, root="1" * 64)),
+    planned(
+        "a wrong records digest", "records_digest does not fit", header(2, records_digest="1" * 64)
+    ),
+    planned("a wrong index digest", "index_digest does not fit", header(2, index_digest="1" * 64)),
+    planned(
+        "a block sealed before the one before",
+        "was sealed before",
+        block(2, sealed_at=made.time_of(0)),
+    ),
+    planned("ranges that leave a gap", "do not touch", block(2, first="116")),
+    planned("ranges that overlap", "do not touch", block(2, first="114")),
+    planned("another cluster without an epoch", "system_identifier changes", block(2, system="1")),
+    planned("another timeline without an epoch", "timeline changes", block(2, timeline=2)),
+    planned("an unknown member", "unknown member extra", header(2, extra=1)),
+    planned("another version", "v is 2", header(2, v=2)),
+    planned(
+        "a fraction of a second too short",
+        "sealed_at is no time",
+        block(2, sealed_at="2026-01-31T10:00:09.00000Z"),
+    ),
+    planned(
+        "a day that never was",
+        "sealed_at is no time",
+        block(2, sealed_at="2026-02-30T10:00:09.000000Z"),
+    ),
+    planned(
+        "a root in capitals",
+        "root is no hash",
+        lambda plan: plan.blocks[2].header.update(root="A" * 64),
+    ),
+    planned("a new epoch", None, FORKED),
+    planned(
+        "an epoch without a fork record",
+        "0 fork records where 1 is due",
+        both(FORKED, entry(2, 0, payload=payload(4))),
+    ),
+    planned(
+        "an epoch with two fork records",
+        "2 fork records where 1 is due",
+        both(FORKED, entry(2, 1, payload=FORK)),
+    ),
+    planned(
+        "a fork record without an epoch", "1 fork records where 0 is due", entry(2, 0, payload=FORK)
+    ),
+    planned("an epoch from the start", "epoch 1 does not follow 0", block(0, epoch=1)),
+    planned(
+        "an epoch left out",
+        "epoch 2 does not follow 0",
+        both(FORKED, block(2, epoch=2), block(3, epoch=2)),
+    ),
+    planned("an epoch that falls", "epoch 0 does not follow 1", both(FORKED, block(3, epoch=0))),
+    planned("a fork record shown by a selection", None, both(FORKED, select(4))),
+    planned(
+        "a stray fork record in a selection",
+        "fork records where 0",
+        both(entry(2, 0, payload=FORK), select(4)),
+    ),
+]
+
+RECORDS = [
+    planned(
+        "a transaction out of range",
+        "transaction 114 is not of block 2",
+        entry(2, 0, transaction="114"),
+    ),
+    planned(
+        "a transaction at the open end",
+        "transaction 125 is not of block 2",
+        entry(2, 1, transaction="125"),
+    ),
+    planned(
+        "transactions as texts, not numbers",
+        None,
+        both(
+            block(0, first="0", below="100"),
+            block(1, first="100", below="115"),
+            entry(0, 0, transaction="99"),
+            *[entry(1, i, transaction="100") for i in range(3)],
+        ),
+    ),
+    planned(
+        "transactions out of order",
+        "is not after the line before",
+        both(entry(3, 0, transaction="127"), entry(3, 1, transaction="126")),
+    ),
+    planned(
+        "ids out of order",
+        "is not after the line before",
+        entry(3, 1, id="019c1355-0000-7000-8000-000000000000"),
+    ),
+    planned(
+        "an id twice",
+        "is not after the line before",
+        entry(3, 1, id="019c1355-0006-7000-8000-000000000006"),
+    ),
+    planned(
+        "an id of another version",
+        "no version 7 UUID",
+        entry(2, 0, id="019c1355-0004-4000-8000-000000000004"),
+    ),
+    planned("a leading zero", "no decimal number", entry(2, 0, transaction="0116")),
+    planned("a transaction as a number", "no decimal number", index(2, 0, transaction=115)),
+    planned("a sequence that jumps", "says sequence 9 where 4 is due", index(2, 0, sequence=9)),
+    planned("a foreign leaf", "its leaf differs", index(2, 0, leaf="1" * 64)),
+    planned(
+        "a payload with spaces",
+        "not canonical JSON",
+        entry(2, 0, payload=json.dumps(payload(4)).encode()),
+    ),
+    planned(
+        "a member twice",
+        "stands twice",
+        entry(2, 0, payload=made.canonical(payload(4)).replace(b'"v":1', b'"v":1,"v":1')),
+    ),
+    planned(
+        "members out of order",
+        "is out of order",
+        entry(
+            2,
+            0,
+            payload=made.canonical(payload(4))
+            .replace(b'"data":null,', b"")
+            .replace(b',"v":1', b',"v":1,"data":null'),
+        ),
+    ),
+    planned(
+        "a floating-point number",
+        "not a plain integer",
+        entry(2, 0, payload=made.canonical(payload(4)).replace(b'"n":4', b'"n":4.5')),
+    ),
+    planned(
+        "an escape too many",
+        "the escape",
+        entry(2, 0, payload=made.canonical(payload(4)).replace(b"batch/B", rb"batch\/B")),
+    ),
+    planned(
+        "no UTF-8",
+        "is not UTF-8",
+        entry(2, 0, payload=made.canonical(payload(4)).replace(b"batch", b"b\xed\xa0\x80")),
+    ),
+    planned("a list for a payload", "is no JSON object", entry(2, 0, payload=b"[]")),
+    planned("an unknown version", "v is 2", entry(2, 0, payload=payload(4, v=2))),
+    planned(
+        "a payload at the limit",
+        None,
+        entry(
+            2,
+            0,
+            payload=payload(4, reason="x" * (32768 - len(made.canonical(payload(4, reason=""))))),
+        ),
+    ),
+    planned(
+        "a payload beyond the limit",
+        "longer than 32768 bytes",
+        entry(
+            2,
+            0,
+            payload=payload(4, reason="x" * (32769 - len(made.canonical(payload(4, reason=""))))),
+        ),
+    ),
+    planned(
+        "64 lists open",
+        None,
+        entry(2, 0, payload=payload(4, data={"deep": json.loads("[" * 62 + "]" * 62)})),
+    ),
+    planned(
+        "65 lists open",
+        "more than 64",
+        entry(2, 0, payload=payload(4, data={"deep": json.loads("[" * 63 + "]" * 63)})),
+    ),
+    planned(
+        "a cited blob",
+        None,
+        both(
+            entry(2, 0, payload=payload(4, blobs=[made.sha256(b"b").hex()])),
+            lambda plan: plan.blobs.append(b"b"),
+        ),
+    ),
+    planned(
+        "a cited blob that is not there",
+        "cites blob",
+        entry(2, 0, payload=payload(4, blobs=["1" * 64])),
+    ),
+    planned(
+        "a payload of other members",
+        None,
+        entry(2, 0, payload=payload(4, more=1)),
+        also=["Remark: 1 records depart"],
+    ),
+    planned(
+        "a member called __proto__",
+        None,
+        entry(2, 0, payload=payload(4, data={"__proto__": {"a": 1}})),
+    ),
+]

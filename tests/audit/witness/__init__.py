@@ -1,0 +1,1 @@
+"""The witness: protocol, state, service over HTTP."""

@@ -1,0 +1,1 @@
+"""Long runs behind one command each; the suite has a short form of every one."""

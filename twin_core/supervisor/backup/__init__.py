@@ -1,0 +1,1 @@
+"""Backups of an installation: made, archived continuously, brought back, and verified."""
