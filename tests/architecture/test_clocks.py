@@ -30,7 +30,7 @@ ALLOWED = {
     "twin_core/web/health_pages.py guards": f"an age {SHOWN}",
     "audit/outside/alarms.py end": f"how long an outage lasted {SHOWN}",
     "audit/outside/readers.py note_reading": "two readings are one record; " + KEPT,
-    "audit/exports/jobs.py _advance": f"a rate {SHOWN}",
+    "audit/exports/jobs.py _advance": STEADY,
     "audit/exports/jobs.py delete_old": f"an export's files {KEPT}",
     "twin_core/supervisor/secrets.py document_certificate": "validity of a certificate is of days",
     "audit/desk/as_of_pages.py clean_moment": "a moment that a person asks for",
