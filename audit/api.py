@@ -1,6 +1,6 @@
 """The door to the record store: what other packages may use of it."""
 
-from audit import erasures, inclusion, personal, refusals, sessions, state, trail
+from audit import erasures, exports, inclusion, personal, refusals, sessions, state, trail
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
 from audit.acts import Act, RowMissing, act
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
@@ -126,6 +126,7 @@ __all__ = [
     "encode",
     "enrol_code",
     "erasures",
+    "exports",
     "get_blob",
     "grant_role",
     "guards",

@@ -89,6 +89,7 @@ class TrailPage:
     chips: Sequence[Chip] = ()
     clear_href: str = ""
     export: SigningDialog | None = None  # for people who may export
+    exports_href: str = ""  # where theirs are
     alarm: str = ""  # what is wrong with the guards of the record store
     alarm_href: str = ""
     outside: Any = None  # how the evidence outside stands: audit.outside.standing.Standing

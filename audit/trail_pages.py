@@ -17,6 +17,7 @@ from audit.desk import comparison, indexing, marking, subjects
 from audit.desk.conditions import words_of
 from audit.desk.scope import EVERYTHING, Scope
 from audit.desk.search import Search
+from audit.exports.cut import FORMATS as COPIES
 from audit.guards import standing, trust
 from audit.models import Record, Signature, User
 from audit.pages import Chip, Pages, SigningDialog, TrailPage, TrailRow
@@ -99,7 +100,17 @@ class TrailForm(forms.Form):
 
 
 class ExportForm(forms.Form):
+    """Why, and which copies for reading and searching lie beside the hashed bytes."""
+
     reason = forms.CharField(label="Reason", min_length=3, max_length=500)
+    html = forms.BooleanField(label=COPIES["html"], required=False)
+    pdf = forms.BooleanField(label=COPIES["pdf"], required=False)
+    parquet = forms.BooleanField(label=COPIES["parquet"], required=False)
+    csv = forms.BooleanField(label=COPIES["csv"], required=False)
+
+    def formats(self) -> tuple[str, ...]:
+        """Return the copies that are asked for; call it on a valid form."""
+        return tuple(name for name in COPIES if self.cleaned_data[name])
 
 
 def suggestions() -> tuple[list[str], list[str], list[str]]:
@@ -224,11 +235,12 @@ def export_dialog(query: QueryDict, form: forms.Form, *, actor: User) -> Signing
         title="Export what is filtered",
         action_href=_address(query, "audit:export"),
         statement="You get a bundle of every sealed record that fits the filters, with proofs and "
-        "a verifier that needs none of this software. The export is recorded.",
+        "a verifier that needs none of this software, and the copies that you tick. It is made in "
+        "the background; asking for it and fetching it are recorded.",
         view_digest="",
         printed_name=actor.printed_name,
         form=form,
-        submit_label="Export",
+        submit_label="Ask for the export",
         needs_signature=False,
         is_open=form.is_bound,
     )

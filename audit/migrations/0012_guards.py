@@ -41,7 +41,7 @@ BEGIN
 END $cited$;
 REVOKE ALL ON FUNCTION ledger_unknown_leaf(bytea[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger_unknown_leaf(bytea[])
-    TO twin_application, twin_sealer, twin_gate;
+    TO twin_application, twin_sealer, twin_gate, twin_recovery;
 """
 
 ERASING = """

@@ -7,6 +7,7 @@ from audit.models.desk import (
     StreamScope,
     TrailReview,
 )
+from audit.models.exports import ExportJob
 from audit.models.outside import Delivery, Publication, Token
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
 from audit.models.personal import PersonalKey
@@ -23,6 +24,7 @@ __all__ = [
     "Credential",
     "Delivery",
     "DroppedRecord",
+    "ExportJob",
     "LegalHold",
     "Line",
     "OpenSession",

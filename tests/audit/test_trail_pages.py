@@ -1,6 +1,5 @@
 """The trail and a record as pages, against a real ledger."""
 
-import io
 import json
 import subprocess
 import sys
@@ -18,7 +17,8 @@ from django.test import RequestFactory, override_settings
 
 from audit import api as audit
 from audit import checkpoint, refusals, trail_pages, verifier, views
-from audit.models import Record
+from audit.exports import jobs
+from audit.models import ExportJob, Record
 from audit.session_store import SessionStore
 from tests.audit.people import Person, enter
 from tests.audit.sealing import Ledger
@@ -250,18 +250,21 @@ def post(user: Any, reason: str = "inspection", **filters: str) -> Any:
 
 
 @pytest.mark.requirement("URS-WEB-020")
-def test_what_is_filtered_is_exported_as_a_bundle_that_verifies(desk, anna, tmp_path):
+def test_what_is_filtered_is_exported_as_a_bundle_that_verifies(desk, anna, tmp_path, settings):
+    settings.EXPORT_DIR = tmp_path / "exports"
     for number in range(4):
         act(number)
     desk.seal()
-    answer = post(anna.user, stream="probe/1", text="probe 3")
-    with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as archive:
+    assert post(anna.user, stream="probe/1", text="probe 3").status_code == 302
+    [(export, _)] = jobs.due()
+    assert not jobs.work_on(export)
+    made = ExportJob.objects.get(pk=export)
+    with zipfile.ZipFile(jobs.folder_of(made) / jobs.FILE) as archive:
         archive.extractall(tmp_path)
-    lines = (tmp_path / "bundle" / "records.jsonl").read_text().splitlines()
+    bundle = tmp_path / jobs.name_of(made)
+    lines = (bundle / "records.jsonl").read_text().splitlines()
     assert [json.loads(line)["data"]["title"] for line in lines] == ["Probe 3"]
-    checked = subprocess.run(
-        [sys.executable, verifier.__file__, str(tmp_path / "bundle")], capture_output=True
-    )
+    checked = subprocess.run([sys.executable, verifier.__file__, str(bundle)], capture_output=True)
     assert checked.returncode == 0, checked.stdout
     told = audit.content(Record.objects.get(kind="audit.export.made"))
     assert told["actor"]["name"] == "Anna Meier"
@@ -280,7 +283,7 @@ def test_an_export_without_role_reason_or_seal_gives_nothing(desk, anna):
     ):
         assert answer.status_code == 400
         assert words in shown(answer)
-    assert not Record.objects.filter(kind="audit.export.made").exists()
+    assert not ExportJob.objects.exists()
 
 
 @pytest.mark.requirement("URS-AUD-009")

@@ -177,6 +177,12 @@ ESTIMATE_EVERY_H = env_number("TWIN_ESTIMATE_EVERY_H", default=6)  # process hou
 LEDGER_ORIGIN = env_text("TWIN_LEDGER_ORIGIN", "localhost/ledger")
 LEDGER_KEY_FILE = env_path("TWIN_LEDGER_KEY_FILE", DATA_DIR / "keys" / "ledger.key")
 LEDGER_PUBLIC_KEY_FILE = env_path("TWIN_LEDGER_PUBLIC_KEY_FILE", DATA_DIR / "keys" / "ledger.pub")
+DOCUMENT_KEY_FILE = env_path("TWIN_DOCUMENT_KEY_FILE", DATA_DIR / "keys" / "document.key")
+DOCUMENT_CERTIFICATE_FILE = env_path(
+    "TWIN_DOCUMENT_CERTIFICATE_FILE", DATA_DIR / "keys" / "document.pem"
+)
+EXPORT_DIR = env_path("TWIN_EXPORT_DIR", DATA_DIR / "exports")
+EXPORT_KEEP_DAYS = env_number("TWIN_EXPORT_KEEP_DAYS", default=30)  # of finished export files
 CHECKPOINT_DIR = env_path("TWIN_CHECKPOINT_DIR", DATA_DIR / "checkpoints")
 WATCH_EVERY_S = env_number("TWIN_WATCH_EVERY_S", default=30)  # seconds between looks at the guards
 WITNESSES_FILE = env_path("TWIN_WITNESSES", DATA_DIR / "witnesses.txt")  # no file: none is asked
