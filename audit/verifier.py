@@ -65,10 +65,17 @@ _HIGH = re.compile("[\ue000-\U0010ffff]")  # refused in member names
 _HEX, _TIME = '"[0-9a-f]{64}"', r'"\d{4}(?:-\d\d){2}T\d\d(?::\d\d){2}\.\d{6}Z"'
 _ID = '"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"'
 _DIGITS, _COUNT = r'"(?:0|[1-9]\d{0,19})"', r"(?:0|[1-9]\d{0,15})"
+_ANY_TEXT = r'"(?:[^"\\]|\\.)*"'
+_TEXT_OR_NULL = f"(?:null|{_ANY_TEXT})"
+_ACTOR = rf'\{{"id":{_ANY_TEXT},"kind":"(?:os_user|person|process)","name":{_ANY_TEXT}\}}'
+_SOURCE = (
+    rf'\{{"address":{_TEXT_OR_NULL},"process":{_TEXT_OR_NULL},"session":{_TEXT_OR_NULL}'
+    rf',"software":{_TEXT_OR_NULL}\}}'
+)
 _HEXES = rf"\[(?:{_HEX}(?:,{_HEX})*)?\]"
 _MEMBERS = {  # file: its objects' members, each with the form it is written in
     "records.jsonl": {
-        "actor": r"\{.*\}",
+        "actor": _ACTOR,
         "blobs": _HEXES,
         "changes": r"\[.*\]",
         "data": r"\{.*\}|null",
@@ -76,7 +83,7 @@ _MEMBERS = {  # file: its objects' members, each with the form it is written in
         "occurred_at": _TIME,
         "parents": _HEXES,
         "reason": '".*"|null',
-        "source": r"\{.*\}",
+        "source": _SOURCE,
         "stream": '".*"',
         "v": "1",
     },
@@ -219,9 +226,20 @@ def read_payload(line: bytes) -> Payload:
         if shape.fullmatch(text):
             return Payload(leaf, kind == FORK_KIND, ())
     payload = read_canonical(line, "", "records.jsonl")
+    for change in payload["changes"]:
+        require(_is_change(change), "", "changes is malformed")
     if kind == payload["kind"] and not payload["blobs"] and len(line) < 4096:
         _learn(kind, payload)
     return Payload(leaf, payload["kind"] == FORK_KIND, payload["blobs"])
+
+
+def _is_change(change: Any) -> bool:
+    if not isinstance(change, dict) or change.keys() != {"subject", "old", "new"}:
+        return False
+    subject, sides = change["subject"], (change["old"], change["new"])
+    named = isinstance(subject, dict) and subject.keys() == {"id", "type"}
+    texts = named and all(isinstance(text, str) for text in subject.values())
+    return texts and all(side is None or isinstance(side, dict) for side in sides)
 
 
 # Most payloads differ from an earlier one in texts and numbers alone. ``_SHAPES`` are patterns made
@@ -229,14 +247,18 @@ def read_payload(line: bytes) -> Payload:
 # and in their places other texts and integers, each in its canonical spelling.
 _SHAPES: dict[str, list[re.Pattern[str]]] = {}  # by kind
 _KIND, _TEXT, _SMALL = ',"kind":"', r'"[^"\\\x00-\x1f\ud800-\udfff]*"', r"(?:0|-?[1-9]\d{0,14})"
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*":|"(?:[^"\\]|\\.)*"|null|-?\d+', re.ASCII)
-_EXACT = {name: _MEMBERS["records.jsonl"][name] for name in ("occurred_at", "parents", "v")}
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*":|"(?:[^"\\]|\\.)*"|-?\d+', re.ASCII)
+_EXACT = {  # the members that have a form of their own
+    name: _MEMBERS["records.jsonl"][name].replace(_ANY_TEXT, _TEXT)
+    for name in ("actor", "occurred_at", "parents", "source", "v")
+}
+_EXACT.update(blobs=r"\[\]", reason=f"(?:null|{_TEXT})", stream=_TEXT)
 
 
 def _loosened(token: str) -> str:
     if token.endswith(":"):
         return re.escape(token)  # a member's name
-    return f"(?:null|{_TEXT})" if token[0] in '"n' else _SMALL
+    return _TEXT if token[0] == '"' else _SMALL
 
 
 def _form_of(value: Any) -> str:
@@ -250,9 +272,7 @@ def _form_of(value: Any) -> str:
 def _learn(kind: str, payload: dict[str, Any]) -> None:
     if len(_SHAPES.get(kind, ())) < 16 and sum(map(len, _SHAPES.values())) < 200:
         forms = {name: _form_of(value) for name, value in payload.items()}
-        forms.update(_EXACT, kind=re.escape(_write(kind)), blobs=r"\[\]", stream=_TEXT)
-        if payload["data"] is None:
-            forms["data"] = "null"
+        forms.update(_EXACT, kind=re.escape(_write(kind)))
         members = ",".join(f'"{name}":{form}' for name, form in forms.items())
         shape = re.compile(r"\{" + members + r"\}", re.ASCII)
         _SHAPES.setdefault(kind, []).insert(0, shape)
@@ -353,7 +373,8 @@ def read_keys(content: bytes, place: str) -> dict[tuple[str, bytes], Key]:
 
 def read_trust(path: Path) -> Trust:
     """Keys, checkpoints and quorum of a file; empty lines and lines with # are passed over."""
-    keys, notes, quorum, place, text = {}, [], [0], path.name, path.read_bytes().decode()
+    keys, notes, quorum, place = {}, [], [0], path.name
+    text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     lines = [_write(text)] if _NOTE.fullmatch(text) else text.split("\n")
     for line in filter(None, lines):
         if line.startswith('"'):
@@ -365,7 +386,8 @@ def read_trust(path: Path) -> Trust:
         elif not line.startswith("#"):
             of, key = read_key(line, place)
             keys.update({of: key} if key.kind in (_LEDGER, _WITNESS) else {})
-    require(keys or notes, place, "holds neither a public key nor a checkpoint")
+    vouches = notes or any(key.kind == _LEDGER for key in keys.values())
+    require(vouches, place, "holds neither a public key of a ledger nor a checkpoint")
     witnesses = {key.raw for key in keys.values() if key.kind == _WITNESS}
     few = f"asks for {quorum[-1]} of {len(witnesses)} witnesses: add their keys"
     require(len(witnesses) >= quorum[-1], place, few)
@@ -775,7 +797,7 @@ class Check:
             of: key for of, key in known.items() if key.kind == _WITNESS or of[0] == self.origin
         }
         self.turns = Turns(self.trusted_keys())
-        self.is_trust_given = bool(self.turns.trusted)
+        self.is_trust_given = bool(trust.keys or trust.notes)
         self.final = self.last_note()  # proofs are checked against this
         check_signatures(self.final, self.known)
         ends = self.final.stated[1] == self.size

@@ -7,7 +7,7 @@ import pytest
 
 from audit import verifier
 from tests.audit.bundles.attacks import ALL_WITNESSES, ATTACKS, FORKED, PUBLIC, turned
-from tests.audit.bundles.rivals import quick, rivals
+from tests.audit.bundles.rivals import AWAITED, quick, rivals
 from tests.audit.bundles.tampering import SELECTED
 from tests.audit.made_ledger import KEY, NEXT_KEY, WITNESSES, MadeLedger, body_of
 
@@ -25,10 +25,6 @@ HONEST = {
     "cosigned": (
         MadeLedger(witnesses=WITNESSES[:2]),
         f"{PUBLIC}\n{ALL_WITNESSES}quorum 2\n",
-    ),
-    "quorum without a key": (
-        MadeLedger(witnesses=WITNESSES),
-        f"{ALL_WITNESSES}quorum 3\n",
     ),
     "a trusted checkpoint": (turned((NEXT_KEY,)), turned((NEXT_KEY,)).notes[0]),
     "it is open which key was the next": (MadeLedger(signers={1: (KEY, NEXT_KEY)}), PUBLIC),
@@ -48,12 +44,12 @@ def test_every_attack_is_found_and_placed(rival, tmp_path):
             trust[folder] = tmp_path / f"{number:02}.trust"
             trust[folder].write_text(attack.trust)
     found = rival(list(folders), trust)
-    accepted = [str(attack) for folder, attack in folders.items() if found[folder][0]]
-    assert accepted == []
+    accepted = {str(attack) for folder, attack in folders.items() if found[folder][0]}
+    assert accepted == AWAITED.get(rival.__name__, set())
     astray = {
         str(attack): (found[folder][1], attack.place)
         for folder, attack in folders.items()
-        if not re.search(attack.place, found[folder][1])
+        if not found[folder][0] and not re.search(attack.place, found[folder][1])
     }
     assert astray == {}
 
