@@ -33,6 +33,7 @@ class Evidence:
     def __init__(self, root: Path, *, stores: bool = True) -> None:
         self.root, self.stores = root, stores
         self.tests: dict[str, dict[str, Any]] = {}
+        self.known: dict[str, requirements.Requirement] = {}
 
     @pytest.hookimpl(tryfirst=True)  # before -k and -m take some away: all marks are checked
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -61,7 +62,8 @@ class Evidence:
 
     def _known(self) -> dict[str, requirements.Requirement]:
         try:
-            return requirements.load(self.root / "docs" / "requirements")
+            self.known = self.known or requirements.load(self.root / "docs" / "requirements")
+            return self.known
         except requirements.RequirementInvalid as error:
             raise pytest.UsageError(str(error)) from None
 
