@@ -64,11 +64,26 @@ _write = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", "
 _HIGH = re.compile("[\ue000-\U0010ffff]")  # refused in member names
 _HEX, _TIME = '"[0-9a-f]{64}"', r'"\d{4}(?:-\d\d){2}T\d\d(?::\d\d){2}\.\d{6}Z"'
 _ID = '"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"'
+_UUID = '"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"'
 _DIGITS, _COUNT = r'"(?:0|[1-9]\d{0,19})"', r"(?:0|[1-9]\d{0,15})"
 _HEXES = rf"\[(?:{_HEX}(?:,{_HEX})*)?\]"
+_STRING = r'"(?:[^"\\]|\\.)*"'
+
+
+def _actor(text: str) -> str:
+    """The form of an actor whose texts have this form."""
+    told = rf'(?:{_UUID},"kind":"person"|{text},"kind":"(?:process|os_user)")'
+    return rf'\{{"id":{told},"name":{text}\}}'
+
+
+def _source(text: str) -> str:
+    names = ("address", "process", "session", "software")
+    return r"\{" + ",".join(f'"{name}":(?:null|{text})' for name in names) + r"\}"
+
+
 _MEMBERS = {  # file: its objects' members, each with the form it is written in
     "records.jsonl": {
-        "actor": r"\{.*\}",
+        "actor": _actor(_STRING),
         "blobs": _HEXES,
         "changes": r"\[.*\]",
         "data": r"\{.*\}|null",
@@ -76,7 +91,7 @@ _MEMBERS = {  # file: its objects' members, each with the form it is written in
         "occurred_at": _TIME,
         "parents": _HEXES,
         "reason": '".*"|null',
-        "source": r"\{.*\}",
+        "source": _source(_STRING),
         "stream": '".*"',
         "v": "1",
     },
@@ -109,7 +124,7 @@ _MEMBERS = {  # file: its objects' members, each with the form it is written in
     "manifest.json": {
         "bundle": "1",
         "created_at": _TIME,
-        "files": r"\{.*\}",
+        "files": rf"\{{(?:{_STRING}:{_HEX}(?:,{_STRING}:{_HEX})*)?\}}",
         "filters": r"\{.*\}",
         "origin": '".*"',
         "scope": '"(?:complete|selection)"',
@@ -231,6 +246,7 @@ _SHAPES: dict[str, list[re.Pattern[str]]] = {}  # by kind
 _KIND, _TEXT, _SMALL = ',"kind":"', r'"[^"\\\x00-\x1f\ud800-\udfff]*"', r"(?:0|-?[1-9]\d{0,14})"
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*":|"(?:[^"\\]|\\.)*"|null|-?\d+', re.ASCII)
 _EXACT = {name: _MEMBERS["records.jsonl"][name] for name in ("occurred_at", "parents", "v")}
+_EXACT.update(actor=_actor(_TEXT), source=_source(_TEXT), stream=_TEXT, blobs=r"\[\]")
 
 
 def _loosened(token: str) -> str:
@@ -250,7 +266,7 @@ def _form_of(value: Any) -> str:
 def _learn(kind: str, payload: dict[str, Any]) -> None:
     if len(_SHAPES.get(kind, ())) < 16 and sum(map(len, _SHAPES.values())) < 200:
         forms = {name: _form_of(value) for name, value in payload.items()}
-        forms.update(_EXACT, kind=re.escape(_write(kind)), blobs=r"\[\]", stream=_TEXT)
+        forms.update(_EXACT, kind=re.escape(_write(kind)))
         if payload["data"] is None:
             forms["data"] = "null"
         members = ",".join(f'"{name}":{form}' for name, form in forms.items())
@@ -318,14 +334,15 @@ def ed25519_is_valid(public: bytes, message: bytes, signature: bytes) -> bool:
 
 
 # --- keys, as {(name, id): Key}, and checkpoints, which are C2SP signed notes ---
-_C = "[A-Za-z0-9+/]"
+_C, _NAME = "[A-Za-z0-9+/]", r"[^\s\x00-\x1f\ufeff+]+"
 _BASE64 = f"(?:{_C}{{4}})*(?:{_C}[AQgw]==|{_C}{{2}}[AEIMQUYcgkosw048]=)?"  # in its one spelling
-_KEY = re.compile(rf"([^\s+]+)\+([0-9a-f]{{8}})\+({_BASE64})")
+_KEY = re.compile(rf"({_NAME})\+([0-9a-f]{{8}})\+({_BASE64})")
 _QUORUM = re.compile(r"quorum ([1-9][0-9]{0,3})")
 _NOTE = re.compile(
-    rf"([^\x00-\x1f\x7f]+)\n(0|[1-9][0-9]{{0,15}})\n(?=.{{44}}\n)({_BASE64})\nblock (0|[1-9][0-9]"
-    rf"{{0,15}}) ([0-9a-f]{{64}})\n\n((?:— [^\s+]+ {_BASE64}\n)+)"
+    rf"([^\x00-\x1f]+)\n(0|[1-9][0-9]{{0,15}})\n(?=.{{44}}\n)({_BASE64})\nblock (0|[1-9][0-9]"
+    rf"{{0,15}}) ([0-9a-f]{{64}})\n\n((?:— {_NAME} {_BASE64}\n)+)"
 )
+_TRUSTED = re.compile(rf"#.*|{_NOTE.pattern}|.+")  # a comment, a note, another line
 _LEDGER, _WITNESS = 1, 4  # the first byte of a key, which says what it signs
 Key = namedtuple("Key", "kind raw")
 Note = namedtuple("Note", "place stated body lines")  # states origin, size, root, block, hash
@@ -339,33 +356,54 @@ def read_key(line: str, place: str) -> tuple[tuple[str, bytes], Key]:
     name, given_id, content = found.groups() if found else ("", "", "")
     raw = b64decode(content)
     key_id = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
-    fits = given_id == key_id.hex() and (len(raw) == 33 or raw[0] not in (_LEDGER, _WITNESS))
+    fits = given_id == key_id.hex() and raw
+    fits = fits and (len(raw) == 33 or raw[0] not in (_LEDGER, _WITNESS))
     require(fits, place, f"{line!r} is not a key name+id+base64, or its id is wrong")
     return (name, key_id), Key(raw[0], raw[1:])
 
 
+def add_key(keys: dict[tuple[str, bytes], Key], line: str, place: str) -> None:
+    """Take a key; one of another kind is passed over."""
+    of, key = read_key(line, place)
+    if key.kind in (_LEDGER, _WITNESS):
+        require(keys.setdefault(of, key) == key, place, "holds two keys of one name and id")
+
+
+def text_of(content: bytes, place: str) -> str:
+    try:
+        return content.decode()
+    except ValueError as error:
+        raise Flaw(place, "is not UTF-8") from error
+
+
 def read_keys(content: bytes, place: str) -> dict[tuple[str, bytes], Key]:
-    """The keys of a bundle; those of another kind are passed over."""
+    """The keys of a bundle."""
     require(content.endswith(b"\n"), place, "does not end with a newline")
-    keys = dict(read_key(line, place) for line in content.decode()[:-1].split("\n"))
-    return {of: key for of, key in keys.items() if key.kind in (_LEDGER, _WITNESS)}
+    keys: dict[tuple[str, bytes], Key] = {}
+    for number, line in enumerate(text_of(content, place)[:-1].split("\n"), 1):
+        add_key(keys, line, f"{place} line {number}")
+    return keys
 
 
 def read_trust(path: Path) -> Trust:
     """Keys, checkpoints and quorum of a file; empty lines and lines with # are passed over."""
-    keys, notes, quorum, place, text = {}, [], [0], path.name, path.read_bytes().decode()
-    lines = [_write(text)] if _NOTE.fullmatch(text) else text.split("\n")
-    for line in filter(None, lines):
-        if line.startswith('"'):
+    keys: dict[tuple[str, bytes], Key] = {}
+    notes, quorum, place = [], [0], path.name
+    text = text_of(path.read_bytes(), place).replace("\r\n", "\n")
+    for found in _TRUSTED.finditer(text[text.startswith("\ufeff") :] + "\n"):
+        line = found[0]
+        if found[1]:
+            notes.append(read_note(line, place))
+        elif line.startswith('"'):
             notes.append(read_note(read_canonical(line.encode(), place), place))
         elif line.startswith("quorum "):
-            found = _QUORUM.fullmatch(line)
-            require(found and len(quorum) == 1, place, f"{line!r} is not the one quorum K")
-            quorum.append(int(found[1] if found else 0))
+            asked = _QUORUM.fullmatch(line)
+            require(asked and len(quorum) == 1, place, f"{line!r} is not the one quorum K")
+            quorum.append(int(asked[1] if asked else 0))
         elif not line.startswith("#"):
-            of, key = read_key(line, place)
-            keys.update({of: key} if key.kind in (_LEDGER, _WITNESS) else {})
-    require(keys or notes, place, "holds neither a public key nor a checkpoint")
+            add_key(keys, line, place)
+    of_ledger = any(key.kind == _LEDGER for key in keys.values())
+    require(of_ledger or notes, place, "holds neither a key of the ledger nor a checkpoint")
     witnesses = {key.raw for key in keys.values() if key.kind == _WITNESS}
     few = f"asks for {quorum[-1]} of {len(witnesses)} witnesses: add their keys"
     require(len(witnesses) >= quorum[-1], place, few)
@@ -380,7 +418,9 @@ def read_note(text: Any, place: str) -> Note:
     stated = (origin, int(size), b64decode(root).hex(), int(block), block_hash)
     body, place = text[: found.start(6) - 1].encode(), f"{place} (checkpoint of size {size})"
     require(len(lines) <= MAX_SIGNATURES, place, f"more than {MAX_SIGNATURES} signature lines")
-    return Note(place, stated, body, [(name, b64decode(content)) for name, content in lines])
+    signed = [(name, b64decode(content)) for name, content in lines]
+    require(all(len(raw) > 4 for _, raw in signed), place, "a signature line holds no signature")
+    return Note(place, stated, body, signed)
 
 
 def check_signatures(note: Note, keys: dict[tuple[str, bytes], Key]) -> Signed:
@@ -771,11 +811,13 @@ class Check:
         self.check_names({*names, "blocks.jsonl", "checkpoints.jsonl", "keys.txt"})
         self.keys = read_keys(self.content("keys.txt", MAX_LINE), "keys.txt")
         known = {**self.keys, **trust.keys}
+        one = all(trust.keys.get(of, key) == key for of, key in self.keys.items())
+        require(one, "keys.txt", "has another key under the name and id of a trusted one")
         self.known = {  # a key of the ledger bears its name
             of: key for of, key in known.items() if key.kind == _WITNESS or of[0] == self.origin
         }
         self.turns = Turns(self.trusted_keys())
-        self.is_trust_given = bool(self.turns.trusted)
+        self.is_trust_given = bool(trust.keys or trust.notes)
         self.final = self.last_note()  # proofs are checked against this
         check_signatures(self.final, self.known)
         ends = self.final.stated[1] == self.size
@@ -803,9 +845,7 @@ class Check:
         """The ledger's keys in the trust, or else those that signed the checkpoints in it."""
         trusted = {of for of, key in self.trust.keys.items() if key.kind == _LEDGER}
         for note in () if trusted else self.trust.notes:
-            signed = check_signatures(note, self.known).ledger & self.keys.keys()
-            require(signed, note.place, "is trusted, but signed by no key of keys.txt")
-            trusted |= signed
+            trusted |= check_signatures(note, self.known).ledger & self.keys.keys()
         return trusted
 
     def last_note(self) -> Note:

@@ -55,6 +55,8 @@ export class CheckpointFollower {
     this.waiting = this.waiting.filter((checkpoint) => {
       if (checkpoint.number !== header.number) return true;
       checkStatement(checkpoint, header, hash);
+      const signed = checkSignatures(checkpoint, this.ring).ledger;
+      if (signed.length) this.turns.pass(signed.map((key) => key.label), checkpoint);
       return false;
     });
     if (this.count === 0 && this.pending === null) await this.advance();
@@ -66,7 +68,7 @@ export class CheckpointFollower {
 
   async accept(checkpoint) {
     const signed = checkSignatures(checkpoint, this.ring);
-    const ours = signed.ledger.filter((key) => key.name === this.origin);
+    const ours = signed.ledger;
     if (!ours.some((key) => this.claimed.has(key))) {
       throw new Flaw(checkpoint.place, "is signed by no key of keys.txt");
     }
@@ -124,7 +126,7 @@ export async function lastLine(blob) {
     tail = joined(new Uint8Array(await blob.slice(start, end).arrayBuffer()), tail);
     const cut = tail.lastIndexOf(0x0a, tail.length - 2);
     if (cut >= 0 || start === 0) return tail.subarray(cut + 1, -1);
-    if (tail.length > LONGEST_NOTE) throw new Flaw("checkpoints.jsonl, last line", `is longer than ${LONGEST_NOTE} bytes`);
+    if (tail.length > LONGEST_NOTE) throw new Flaw("checkpoints.jsonl", `is longer than ${LONGEST_NOTE} bytes`);
   }
   return tail;
 }

@@ -220,7 +220,7 @@ def test_a_flipped_bit_of_a_record_is_placed_at_its_line(page, tmp_path):
         folders.append(made.write(bundle, tmp_path / str(at)))
     found = js_verifier.check_in(page, folders)
     for at, folder in enumerate(folders):
-        assert f"FLAW at records.jsonl, line {at + 1} (sequence {at}, block " in found[folder][1]
+        assert f"FLAW at records.jsonl line {at + 1} (sequence {at}, block " in found[folder][1]
         assert "FLAW at records.jsonl: was changed" in found[folder][1]
 
 
