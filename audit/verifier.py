@@ -805,9 +805,10 @@ class Check:
         self.files, self.scope = manifest["files"], manifest["scope"]
         self.origin, self.size = manifest["origin"], manifest["tree_size"]
         self.is_quick = is_quick and self.scope == "complete"
-        unfiltered = self.scope == "selection" or not manifest["filters"]
+        is_selection = self.scope == "selection"
+        unfiltered = is_selection or not manifest["filters"]
         require(unfiltered, place, "a complete bundle has no filters")
-        names = [*_READERS][: 3 if self.scope == "selection" else 2]
+        names = [*_READERS][: 3 if is_selection else 2]
         self.check_names({*names, "blocks.jsonl", "checkpoints.jsonl", "keys.txt"})
         self.keys = read_keys(self.content("keys.txt", MAX_LINE), "keys.txt")
         known = {**self.keys, **trust.keys}
@@ -818,10 +819,9 @@ class Check:
         }
         self.turns = Turns(self.trusted_keys())
         self.is_trust_given = bool(trust.keys or trust.notes)
-        self.final = self.last_note()  # proofs are checked against this
-        check_signatures(self.final, self.known)
-        ends = self.final.stated[1] == self.size
-        require(ends, place, "tree_size is not where blocks, checkpoints end")
+        self.final: Any = (
+            self.last_note() if self.scope == "selection" else None
+        )  # proofs lead here
 
     def content(self, name: str, most: int) -> bytes:
         """A small file."""
@@ -868,7 +868,7 @@ class Check:
         self.following: Note | None = None
         self.blocks = self.lines("blocks.jsonl", read_header)
         self.notes = self.lines("checkpoints.jsonl", read_text)
-        judged: list[Any] = [self.blocks, self.notes]
+        judged: list[Any] = []
         opened: list[Any]
         if self.is_quick:
             self.hashing = Hashing()
@@ -881,6 +881,7 @@ class Check:
         while self.blocks.peek() is not None:
             header = self.check_block(header)
         self.check_end(header, judged)
+        judged += [self.blocks, self.notes]
         self.check_digests([each for each in judged if isinstance(each, Lines)])
         return self.result(header)
 
@@ -1057,15 +1058,14 @@ class Check:
             require(same, token, "is not the body of the checkpoint of this size")
 
     def check_end(self, header: Header, files: list[Any]) -> None:
+        require(header.number >= 0, "blocks.jsonl", "holds no block")
         for file in files:
             file.require_end()
         more = self.next_note()
         require(more is None, more.place if more else "", "belongs to no block of the bundle")
-        require(
-            header.tree_size == self.size,
-            "manifest.json",
-            "tree_size is not where blocks, checkpoints end",
-        )
+        require(self.last, "checkpoints.jsonl", "holds no checkpoint of these blocks")
+        ends = (self.last.stated[1], self.size) == (header.tree_size, header.tree_size)
+        require(ends, self.last.place, "is not where blocks and tree_size end")
         for note in (note for notes in self.earlier.values() for note in notes):
             raise Flaw(note.place, "trusted, but the bundle ends before it: records were cut off")
         for token in sorted(self.tokens):

@@ -90,7 +90,6 @@ def _near(name: str, lines: list[bytes], at: int) -> set[str]:
         places |= {_line("records.jsonl", at), rf"\(block {_block_of(sequence)}\)"}
     if name == "checkpoints.jsonl":
         places |= {rf"checkpoint of size {_size(lines[at])}\b"}
-        places |= {"manifest.json"} if at == len(lines) - 1 else set()
     return places
 
 
@@ -108,6 +107,8 @@ def _line(name: str, at: int) -> str:
 
 def _drop(lines: list[bytes], at: int, chance: random.Random, name: str) -> set[str]:
     del lines[at]
+    if name == "checkpoints.jsonl":
+        return {_line(name, at - 1)}  # which is the last one now, and ends too early
     return {f"{re.escape(name)}, at its end"} if at == len(lines) else set()
 
 

@@ -104,7 +104,7 @@ export class CheckpointFollower {
     if (!this.last) throw new Flaw("checkpoints.jsonl", "holds no checkpoint of these blocks");
     const { place } = this.last;
     if (this.last.number !== header.number) {
-      throw new Flaw("blocks.jsonl", `goes on after block ${this.last.number} of the last checkpoint`);
+      throw new Flaw(place, `is the last, but the blocks go on after block ${this.last.number}`);
     }
     if (this.last.size !== size) throw new Flaw(place, `covers ${this.last.size} records, the manifest says ${size}`);
     for (const checkpoint of this.waiting) {

@@ -269,9 +269,9 @@ export class Walk {
   /** After the last block every file must be at its end. */
   async checkEnds(selection) {
     const { records, index } = this.readers;
-    if (selection && this.proof) throw new Flaw(this.proof.place, "belongs to no index line, or is out of order");
     if (selection && this.indexed) throw new Flaw(this.indexed.place, "belongs to no block, or is out of order");
-    if (await records.next() !== null) throw new Flaw(records.place, "is a record too many");
     if (!selection && await index.next() !== null) throw new Flaw(index.place, "is an index line too many");
+    if (await records.next() !== null) throw new Flaw(records.place, "is a record too many");
+    if (selection && this.proof) throw new Flaw(this.proof.place, "belongs to no index line, or is out of order");
   }
 }

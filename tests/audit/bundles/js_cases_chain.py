@@ -50,7 +50,7 @@ HEADERS = [
     planned(
         "a day that never was",
         None,
-        block(2, sealed_at="2026-02-30T10:00:09.000000Z"),
+        block(3, sealed_at="2026-02-30T10:00:09.000000Z"),
     ),
     planned(
         "a root in capitals",

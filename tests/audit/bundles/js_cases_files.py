@@ -30,7 +30,7 @@ FILES = [
     forged("a block dropped", "number is 2 where 1 is due", drop_line("blocks.jsonl", 1)),
     forged(
         "the last block dropped",
-        "records.jsonl line 7: is a record too many",
+        "index.jsonl line 7: is an index line too many",
         drop_line("blocks.jsonl", 3),
     ),
     forged(
@@ -175,7 +175,7 @@ MANIFESTS = [
     ),
     planned(
         "a path that climbs",
-        "unsafe path",
+        "FLAW at ../x: is missing",
         lambda plan: plan.manifest.update(files={"../x": "1" * 64}),
     ),
     planned(

@@ -28,7 +28,7 @@ CHECKPOINTS = [
         lambda plan: setattr(plan, "note", lambda n, text: SPLIT if n == 1 else text),
     ),
     planned(
-        "checkpoints that end early", "goes on after block 1", lambda plan: plan.checkpoints.pop(3)
+        "checkpoints that end early", "go on after block 1", lambda plan: plan.checkpoints.pop(3)
     ),
     planned(
         "a manifest of another size",
@@ -127,7 +127,7 @@ CHECKPOINTS = [
 ]
 
 
-OTHER_KIND = "pq.example+%s+BgAA" % made.sha256(b"pq.example\n\x06\0\0")[:4].hex()
+OTHER_KIND = f"pq.example+{made.sha256(b'pq.example' + bytes([10, 6, 0, 0]))[:4].hex()}+BgAA"
 
 
 def keys(*held: made.Key) -> str:
@@ -340,7 +340,7 @@ TRUST = [
     ),
     planned(
         "nothing but comments",
-        "holds neither a key nor a checkpoint",
+        "holds neither a key of the ledger nor",
         lambda plan: None,
         trust="# nothing\n",
     ),
