@@ -506,6 +506,8 @@ def root_by_proof(leaf: bytes, index: int, size: int, proof: list[str]) -> bytes
         return leaf if size == 1 and not proof else b""
     left, sibling = 1 << ((size - 1).bit_length() - 1), bytes.fromhex(proof[-1])
     inner = root_by_proof(leaf, index % left, left if index < left else size - left, proof[:-1])
+    if not inner:
+        return b""
     return _node(inner, sibling) if index < left else _node(sibling, inner)
 
 
@@ -779,6 +781,7 @@ _OTHERS = re.compile(
     r"blobs/[0-9a-f]{64}|tokens/(?:0|[1-9][0-9]{0,15})\.(?:txt|tsr)|fields\.md|README\.txt"
     r"|copies(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+|verifier\.(?:py|html)"
 )
+_ENDS = "tree_size is not where blocks, checkpoints end"
 _NOT_JUDGED = re.compile(r"tokens/.*\.tsr|copies/.*")
 _START = Header(0, 0, 0, "", -1, "", "", "", "", "", "", 0, 0, 0, 0, 1, "0" * 64)
 
@@ -849,12 +852,16 @@ class Check:
         return trusted
 
     def last_note(self) -> Note:
+        """The last checkpoint, to whose root all proofs lead."""
         name, tail, lines = "checkpoints.jsonl", b"", 0
         with closing(self.bundle.open(name)) as file:
             while chunk := file.read(PART):
                 tail, lines = (tail + chunk)[-MAX_LINE:], lines + chunk.count(b"\n")
         last, place = tail.rstrip(b"\n").rpartition(b"\n")[2], f"{name} line {max(lines, 1)}"
-        return read_note(read_canonical(last, place), place)
+        note = read_note(read_canonical(last, place), place)
+        check_signatures(note, self.known)
+        require(note.stated[1] == self.size, note.place, _ENDS)
+        return note
 
     def run(self) -> Result:
         """Check it all."""
@@ -1065,7 +1072,7 @@ class Check:
         require(more is None, more.place if more else "", "belongs to no block of the bundle")
         require(self.last, "checkpoints.jsonl", "holds no checkpoint of these blocks")
         ends = (self.last.stated[1], self.size) == (header.tree_size, header.tree_size)
-        require(ends, self.last.place, "is not where blocks and tree_size end")
+        require(ends, self.last.place, _ENDS)
         for note in (note for notes in self.earlier.values() for note in notes):
             raise Flaw(note.place, "trusted, but the bundle ends before it: records were cut off")
         for token in sorted(self.tokens):

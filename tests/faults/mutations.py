@@ -145,6 +145,7 @@ def _swap(lines: list[bytes], at: int, chance: random.Random, name: str) -> set[
         return _duplicate(lines, at, chance, name)
     other = chance.choice([i for i in range(len(lines)) if i != at])
     places = _near(name, lines, other)
+    places.add(_line(name, min(at, other) + 1))  # which no longer follows
     lines[at], lines[other] = lines[other], lines[at]
     return places
 

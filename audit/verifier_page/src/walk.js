@@ -1,11 +1,11 @@
 // The walk through a bundle: block by block, its records, index lines, proofs and checkpoints.
 import { Flaw, fromHex, hex, isHash } from "./bytes.js";
 import { GENESIS, blockHash, checkHeader } from "./chain.js";
-import { CheckpointFollower, lastLine } from "./follower.js";
+import { CheckpointFollower, lastCheckpoint } from "./follower.js";
 import { checkMembers, parseCanonical } from "./json.js";
 import { LineReader } from "./lines.js";
 import { GrowingTree, leafHash, rootOfProof } from "./merkle.js";
-import { readCheckpoint } from "./note.js";
+import { checkSignatures } from "./note.js";
 import { FORK, LARGEST_PAYLOAD, checkIndexLine, checkPayload, compareDecimals } from "./records.js";
 import { Sha256 } from "./sha256.js";
 
@@ -193,9 +193,10 @@ export class Walk {
 
   /** Proofs lead to the root of the last checkpoint, so that is read ahead. */
   async prepareSelection() {
-    const place = "checkpoints.jsonl";
-    const line = await lastLine(this.files.get("checkpoints.jsonl"));
-    this.goal = readCheckpoint(parseCanonical(line, place), place);
+    this.goal = await lastCheckpoint(this.files.get("checkpoints.jsonl"));
+    checkSignatures(this.goal, this.ring);
+    const { size, place } = this.goal, stated = this.manifest.tree_size;
+    if (size !== stated) throw new Flaw(place, `covers ${size} records, the manifest says ${stated}`);
     await this.nextIndexed();
     await this.nextProof();
   }

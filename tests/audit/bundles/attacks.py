@@ -292,7 +292,10 @@ ATTACKS = [
         LAST,
     ),
     Attack(
-        "move a witness's time", cosigned_later, _line("checkpoints.jsonl", "[12]"), ALL_WITNESSES
+        "move a witness's time",
+        cosigned_later,
+        _line("checkpoints.jsonl", "[12]"),
+        f"{PUBLIC}\n{ALL_WITNESSES}",
     ),
     Attack(
         "miss the quorum",
