@@ -8,9 +8,20 @@ place. 2: called wrongly. FILE holds what you trust from elsewhere: public keys 
 the ledger and of witnesses, one a line, earlier checkpoints, as a note or as JSON strings, one a
 line, and "quorum K". --quick compares digests, chain and checkpoints, and reads no record.
 Format and checks: docs/design/records.md of the product. Nothing is written, no network is used.
+
+Sections, in this order, each headed by a line with dashes:
+    canonical text and the members of its objects
+    a line of each file
+    Ed25519
+    keys, checkpoints, trust, and how the ledger's key turns
+    the tree
+    where a bundle lies: a folder or a zip
+    the lines of a file
+    the bundle: the class Check goes through all of it
+    called as a program
 """
 
-# ruff: noqa: B905, UP017, UP035  (for Python 3.9)
+# ruff: noqa: B905, UP006, UP017, UP035  (for Python 3.9)
 
 from __future__ import annotations
 
@@ -32,7 +43,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from operator import lt
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Iterator
+from typing import Any, BinaryIO, Callable, Dict, Iterator, Tuple
 
 # ``text`` is what is printed; ``facts`` are what was checked, or place and what of the flaw.
 Result = namedtuple("Result", "ok text facts")
@@ -81,56 +92,40 @@ def _source(text: str) -> str:
     return r"\{" + ",".join(f'"{name}":(?:null|{text})' for name in names) + r"\}"
 
 
-_MEMBERS = {  # file: its objects' members, each with the form it is written in
-    "records.jsonl": {
-        "actor": _actor(_STRING),
-        "blobs": _HEXES,
-        "changes": r"\[.*\]",
-        "data": r"\{.*\}|null",
-        "kind": '".*"',
-        "occurred_at": _TIME,
-        "parents": _HEXES,
-        "reason": '".*"|null',
-        "source": _source(_STRING),
-        "stream": '".*"',
-        "v": "1",
-    },
-    "index.jsonl": {
-        "id": _ID,
-        "leaf": _HEX,
-        "recorded_at": _TIME,
-        "sequence": _COUNT,
-        "transaction": _DIGITS,
-    },
-    "blocks.jsonl": {
-        "count": r"[1-9]\d{0,15}",
-        "epoch": _COUNT,
-        "first_sequence": _COUNT,
-        "index_digest": _HEX,
-        "number": _COUNT,
-        "origin": '".*"',
-        "previous": _HEX,
-        "records_digest": _HEX,
-        "root": _HEX,
-        "sealed_at": _TIME,
-        "system_identifier": '".*"',
-        "timeline": _COUNT,
-        "transaction_below": _DIGITS,
-        "transaction_from": _DIGITS,
-        "tree_size": _COUNT,
-        "v": "1",
-    },
-    "proofs.jsonl": {"hashes": _HEXES, "sequence": _COUNT},
-    "manifest.json": {
-        "bundle": "1",
-        "created_at": _TIME,
-        "files": rf"\{{(?:{_STRING}:{_HEX}(?:,{_STRING}:{_HEX})*)?\}}",
-        "filters": r"\{.*\}",
-        "origin": '".*"',
-        "scope": '"(?:complete|selection)"',
-        "software": '".*"',
-        "tree_size": _COUNT,
-    },
+_FORMS = {
+    "actor": _actor(_STRING),
+    "count": _COUNT,
+    "digests": rf"\{{(?:{_STRING}:{_HEX}(?:,{_STRING}:{_HEX})*)?\}}",
+    "digits": _DIGITS,
+    "hash": _HEX,
+    "hashes": _HEXES,
+    "id": _ID,
+    "list": r"\[.*\]",
+    "object": r"\{.*\}",
+    "object?": r"\{.*\}|null",
+    "one": "1",
+    "scope": '"(?:complete|selection)"',
+    "some": r"[1-9]\d{0,15}",
+    "source": _source(_STRING),
+    "text": '".*"',
+    "text?": '".*"|null',
+    "time": _TIME,
+}
+_TABLES = {  # file: its objects' members in order, each with the form it is written in
+    "records.jsonl": "actor:actor blobs:hashes changes:list data:object? kind:text occurred_at:time"
+    " parents:hashes reason:text? source:source stream:text v:one",
+    "index.jsonl": "id:id leaf:hash recorded_at:time sequence:count transaction:digits",
+    "blocks.jsonl": "count:some epoch:count first_sequence:count index_digest:hash number:count"
+    " origin:text previous:hash records_digest:hash root:hash sealed_at:time"
+    " system_identifier:text timeline:count transaction_below:digits transaction_from:digits"
+    " tree_size:count v:one",
+    "proofs.jsonl": "hashes:hashes sequence:count",
+    "manifest.json": "bundle:one created_at:time files:digests filters:object origin:text"
+    " scope:scope software:text tree_size:count",
+}
+_MEMBERS = {
+    file: {name: _FORMS[form] for name, form in (each.split(":") for each in table.split())}
+    for file, table in _TABLES.items()
 }
 _RULES = {
     file: {name: re.compile(form, re.ASCII) for name, form in forms.items()}
@@ -184,16 +179,12 @@ def _line_pattern(file: str) -> re.Pattern[str]:
 
 _LINES = {file: _line_pattern(file) for file in ("index.jsonl", "blocks.jsonl")}
 Entry = namedtuple("Entry", "sequence leaf order")  # order: (transaction, id)
-Header = namedtuple(
-    "Header",
-    "count epoch first_sequence index_digest number origin previous records_digest root sealed_at"
-    " system_identifier timeline transaction_below transaction_from tree_size v hash",
-)
+Header = namedtuple("Header", [*_MEMBERS["blocks.jsonl"], "hash"])
 Payload = namedtuple("Payload", "leaf opens blobs")  # opens: it is a fork record
 Proof = namedtuple("Proof", "hashes sequence")
-_NUMBERS = {"count", "epoch", "first_sequence", "number", "timeline", "tree_size"}
-_NUMBERS |= {"transaction_below", "transaction_from"}
-_IS_NUMBER = [name in _NUMBERS for name in _MEMBERS["blocks.jsonl"]]
+_IS_NUMBER = [
+    form not in (_FORMS["text"], _HEX, _TIME, "1") for form in _MEMBERS["blocks.jsonl"].values()
+]
 FORK_KIND = "audit.ledger.forked"
 
 
@@ -345,13 +336,15 @@ _NOTE = re.compile(
 _TRUSTED = re.compile(rf"#.*|{_NOTE.pattern}|.+")  # a comment, a note, another line
 _LEDGER, _WITNESS = 1, 4  # the first byte of a key, which says what it signs
 Key = namedtuple("Key", "kind raw")
+Of = Tuple[str, bytes]  # name and id, by which a signature line names its key
+Keys = Dict[Of, Key]
 Note = namedtuple("Note", "place stated body lines")  # states origin, size, root, block, hash
 Trust = namedtuple("Trust", "keys notes quorum")
 Signed = namedtuple("Signed", "ledger witnesses")  # {(name, id)}, {(name, id): seconds since 1970}
 NO_TRUST = Trust({}, [], 0)
 
 
-def read_key(line: str, place: str) -> tuple[tuple[str, bytes], Key]:
+def read_key(line: str, place: str) -> tuple[Of, Key]:
     found = _KEY.fullmatch(line)
     name, given_id, content = found.groups() if found else ("", "", "")
     raw = b64decode(content)
@@ -362,7 +355,7 @@ def read_key(line: str, place: str) -> tuple[tuple[str, bytes], Key]:
     return (name, key_id), Key(raw[0], raw[1:])
 
 
-def add_key(keys: dict[tuple[str, bytes], Key], line: str, place: str) -> None:
+def add_key(keys: Keys, line: str, place: str) -> None:
     """Take a key; one of another kind is passed over."""
     of, key = read_key(line, place)
     if key.kind in (_LEDGER, _WITNESS):
@@ -376,10 +369,10 @@ def text_of(content: bytes, place: str) -> str:
         raise Flaw(place, "is not UTF-8") from error
 
 
-def read_keys(content: bytes, place: str) -> dict[tuple[str, bytes], Key]:
+def read_keys(content: bytes, place: str) -> Keys:
     """The keys of a bundle."""
     require(content.endswith(b"\n"), place, "does not end with a newline")
-    keys: dict[tuple[str, bytes], Key] = {}
+    keys: Keys = {}
     for number, line in enumerate(text_of(content, place)[:-1].split("\n"), 1):
         add_key(keys, line, f"{place} line {number}")
     return keys
@@ -387,7 +380,7 @@ def read_keys(content: bytes, place: str) -> dict[tuple[str, bytes], Key]:
 
 def read_trust(path: Path) -> Trust:
     """Keys, checkpoints and quorum of a file; empty lines and lines with # are passed over."""
-    keys: dict[tuple[str, bytes], Key] = {}
+    keys: Keys = {}
     notes, quorum, place = [], [0], path.name
     text = text_of(path.read_bytes(), place).replace("\r\n", "\n")
     for found in _TRUSTED.finditer(text[text.startswith("\ufeff") :] + "\n"):
@@ -423,7 +416,7 @@ def read_note(text: Any, place: str) -> Note:
     return Note(place, stated, body, signed)
 
 
-def check_signatures(note: Note, keys: dict[tuple[str, bytes], Key]) -> Signed:
+def check_signatures(note: Note, keys: Keys) -> Signed:
     """The known keys that signed; a wrong signature of a known key is a flaw."""
     signed = Signed(set(), {})
     for name, content in note.lines:
@@ -446,12 +439,12 @@ def check_signatures(note: Note, keys: dict[tuple[str, bytes], Key]) -> Signed:
 class Turns:
     """Which of the ledger's keys is in force, in the order of the checkpoints."""
 
-    def __init__(self, trusted: set[tuple[str, bytes]]) -> None:
+    def __init__(self, trusted: set[Of]) -> None:
         self.trusted = set(trusted)
-        self.turned: set[tuple[str, bytes]] = set()
-        self.in_force: set[tuple[str, bytes]] = set()  # both, while it is open which one is next
+        self.turned: set[Of] = set()
+        self.in_force: set[Of] = set()  # both, while it is open which one is next
 
-    def follow(self, note: Note, signed: set[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
+    def follow(self, note: Note, signed: set[Of]) -> set[Of]:
         """The keys that could sign this checkpoint and did; trust passes on where the key turns."""
         require(len(signed) <= 2, note.place, "more than two keys of the ledger signed it")
         able = signed - self.turned
@@ -801,7 +794,7 @@ class Check:
         raw, place = self.content("manifest.json", MAX_MANIFEST), "manifest.json"
         listed = f"{hashlib.sha256(raw).hexdigest()}  {place}\n".encode()
         same = self.content("manifest.sha256", 1000) == listed
-        require(same, place, "does not have the digest in manifest.sha256")
+        require(same, "manifest.sha256", "is not the digest of manifest.json")
         parts = raw.count(b",") + raw.count(b"{") + raw.count(b"[")  # small things cost most memory
         require(parts <= MAX_NAMES, place, f"lists over {MAX_NAMES} things")
         manifest = read_canonical(raw, place, place)
@@ -844,7 +837,7 @@ class Check:
             known = name in wanted or _OTHERS.fullmatch(name)
             require(known, name, "has no place in a bundle of this version")
 
-    def trusted_keys(self) -> set[tuple[str, bytes]]:
+    def trusted_keys(self) -> set[Of]:
         """The ledger's keys in the trust, or else those that signed the checkpoints in it."""
         trusted = {of for of, key in self.trust.keys.items() if key.kind == _LEDGER}
         for note in () if trusted else self.trust.notes:
@@ -1080,9 +1073,8 @@ class Check:
         self.proved_by = self.able & self.turns.trusted
         proved = self.proved_by or not self.is_trust_given
         require(proved, self.last.place, "no trusted key signed it")
-        self.cosigned = {of: self.signed.witnesses[of] for of in self.signed.witnesses}
-        for of in self.cosigned.keys() - self.trust.keys.keys():
-            del self.cosigned[of]
+        witnesses = self.signed.witnesses.items()
+        self.cosigned = {of: at for of, at in witnesses if of in self.trust.keys}
         met, quorum = len({self.known[of].raw for of in self.cosigned}), self.trust.quorum
         few = f"is cosigned by {met} of the trusted witnesses, but the quorum is {quorum}"
         require(met >= quorum, self.last.place, few)
@@ -1127,6 +1119,7 @@ class Check:
         return Result(True, text, facts)
 
 
+# --- called as a program ---
 def moment(seconds: int) -> str:
     """A witness's time as UTC; a number where it is beyond the calendar."""
     if seconds >= 253_402_300_800:

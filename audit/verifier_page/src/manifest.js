@@ -31,7 +31,7 @@ function checkFiles(files) {
 
 function checkContent(manifest) {
   checkMembers(manifest, MEMBERS, MANIFEST);
-  if (manifest.bundle !== 1) throw new Flaw(MANIFEST, `bundle is ${manifest.bundle}; this page reads 1`);
+  if (manifest.bundle !== 1) throw new Flaw(MANIFEST, `bundle is ${JSON.stringify(manifest.bundle)}; this page reads 1`);
   if (!isTime(manifest.created_at)) throw new Flaw(MANIFEST, "created_at is no time of the format");
   if (!["complete", "selection"].includes(manifest.scope)) throw new Flaw(MANIFEST, "scope is unknown");
   for (const name of ["origin", "software"]) {
