@@ -409,6 +409,7 @@ def read_note(text: Any, place: str) -> Note:
     origin, size, root, block, block_hash, signatures = found.groups()
     lines = [line.split(" ")[1:] for line in signatures[:-1].split("\n")]
     stated = (origin, int(size), b64decode(root).hex(), int(block), block_hash)
+    require(max(stated[1], stated[3]) <= MAX_INTEGER, place, "states a number beyond 2^53 - 1")
     body, place = text[: found.start(6) - 1].encode(), f"{place} (checkpoint of size {size})"
     require(len(lines) <= MAX_SIGNATURES, place, f"more than {MAX_SIGNATURES} signature lines")
     signed = [(name, b64decode(content)) for name, content in lines]

@@ -4,14 +4,17 @@ Everything goes through one Chromium page and through the one-file verifier: the
 honest bundles, the table of attacks, and the cases that break one rule each.
 """
 
+import random
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from tests.audit.bundles import rivals
+from tests.audit.bundles import js_ledger, odd_values, rivals
 from tests.audit.bundles.joint import CASES, Asked, everything
 
+SEED = 20_261_124
 pytestmark = [pytest.mark.browser, pytest.mark.requirement("URS-AUD-080")]
 
 
@@ -21,9 +24,21 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Asked]:
 
 
 @pytest.fixture(scope="module")
-def answers(asked: dict[str, Asked]) -> dict[str, rivals.Verdicts]:
+def odd(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Name -> folder of the bundles with odd values: some of them, all in a campaign."""
+    made = list(odd_values.bundles())
+    if request.config.getoption("--campaign") is None:
+        made = random.Random(SEED).sample(made, 150)
+    home = tmp_path_factory.mktemp("odd")
+    return {name: js_ledger.write(files(), home / str(n)) for n, (name, files) in enumerate(made)}
+
+
+@pytest.fixture(scope="module")
+def answers(asked: dict[str, Asked], odd: dict[str, Path]) -> dict[str, rivals.Verdicts]:
     trust = {each.folder: each.trust for each in asked.values() if each.trust}
-    folders = [each.folder for each in asked.values()]
+    folders = [*(each.folder for each in asked.values()), *odd.values()]
     return {name: verify(folders, trust) for name, verify in rivals.BOTH.items()}
 
 
@@ -32,6 +47,14 @@ def test_the_two_agree_on_every_bundle(asked, answers):
         name: rivals.apart(list(answers.values()), each.folder, each.trust)
         for name, each in asked.items()
     }
+    assert {name: difference for name, difference in found.items() if difference} == {}
+
+
+def test_the_two_agree_on_any_value_of_any_member(odd, answers):
+    found = {
+        name: rivals.apart(list(answers.values()), folder, None) for name, folder in odd.items()
+    }
+    assert len(found) >= 150
     assert {name: difference for name, difference in found.items() if difference} == {}
 
 
