@@ -1,12 +1,14 @@
 """The door to the record store: what other packages may use of it."""
 
-from audit import inclusion, refusals, sessions, state, trail
+from audit import erasures, exports, inclusion, personal, refusals, sessions, state, trail
 from audit.actors import Actor, Source, acting, actor_of, os_user_actor, process_actor
 from audit.acts import Act, RowMissing, act
 from audit.canonical import NotCanonical, decode, encode, number, quantity, timestamp
 from audit.credentials import code_now, provisioning_uri
 from audit.desk import scope
 from audit.fields import ClockTimestamp, uuid7
+from audit.guards import contents, trust
+from audit.guards import standing as guards
 from audit.head import Head, Unsealed, head, unsealed
 from audit.identity import (
     IdentityRefused,
@@ -22,6 +24,7 @@ from audit.identity import (
     set_password,
 )
 from audit.ledger import (
+    ParentUnknown,
     append,
     append_alone,
     append_many,
@@ -83,6 +86,7 @@ __all__ = [
     "NotEntitled",
     "OpenSession",
     "OutcomeUnknown",
+    "ParentUnknown",
     "Record",
     "RefuseChange",
     "Refused",
@@ -113,6 +117,7 @@ __all__ = [
     "change_person",
     "code_now",
     "content",
+    "contents",
     "create_person",
     "current_roles",
     "database_now",
@@ -120,8 +125,11 @@ __all__ = [
     "done_under",
     "encode",
     "enrol_code",
+    "erasures",
+    "exports",
     "get_blob",
     "grant_role",
+    "guards",
     "head",
     "inclusion",
     "is_intact",
@@ -131,6 +139,7 @@ __all__ = [
     "os_user_actor",
     "outside_standing",
     "people_as_of",
+    "personal",
     "process_actor",
     "prove",
     "provisioning_uri",
@@ -156,6 +165,7 @@ __all__ = [
     "state",
     "timestamp",
     "trail",
+    "trust",
     "unsealed",
     "until_known",
     "uuid7",

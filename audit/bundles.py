@@ -11,7 +11,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from string import Template
@@ -22,6 +22,7 @@ from audit.chain import Entry, Header
 from audit.checkpoint import PublicKey
 
 MANIFEST, MANIFEST_DIGEST = "manifest.json", "manifest.sha256"
+TEXTS = ("README.txt", "fields.md", "verifier.py")
 _TEXTS = Path(__file__).parent / "bundle_texts"
 _VERIFIER = Path(__file__).parent / "verifier.py"
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -34,6 +35,18 @@ Chunks = Iterable[bytes]
 
 class BundleRefused(ValueError):
     """The bundle cannot be written as asked; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a bundle says of itself."""
+
+    origin: str
+    scope: Literal["complete", "selection"]
+    tree_size: int
+    software: str
+    created_at: datetime
+    filters: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,20 +83,25 @@ def write(folder: Path, contents: Contents) -> str:
     """
     _refuse_impossible(folder, contents)
     with _appearing_whole(folder) as unfinished:
-        files = _Files(unfinished)
+        files = Files(unfinished)
         _write_records(files, contents)
         _write_chain(files, contents)
         _write_attachments(files, contents)
-        _write_texts(files, contents)
-        return _write_manifest(files, contents)
+        facts = facts_of(contents)
+        write_texts(files, facts, keys=contents.keys, verifier=contents.verifier)
+        return write_manifest(files, facts)
 
 
-class _Files:
+class Files:
     """Writes files below a folder and remembers their digests."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.digests: dict[str, str] = {}
+
+    def has(self, name: str, digest: str) -> None:
+        """Note a file that is written already, with the hex SHA-256 of its content."""
+        self.digests[name] = digest
 
     def write(self, name: str, chunks: Chunks) -> None:
         if name in self.digests:
@@ -130,10 +148,10 @@ def _appearing_whole(folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -141,7 +159,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write_records(files: _Files, contents: Contents) -> None:
+def _write_records(files: Files, contents: Contents) -> None:
     with files.stream("records.jsonl") as put_record, files.stream("index.jsonl") as put_entry:
         for payload, entry in contents.entries:
             put_entry(entry.line + b"\n")
@@ -157,14 +175,14 @@ def _proof_line(sequence: int, hashes: Sequence[bytes]) -> bytes:
     return canonical.encode({"hashes": list(hashes), "sequence": sequence}) + b"\n"
 
 
-def _write_chain(files: _Files, contents: Contents) -> None:
+def _write_chain(files: Files, contents: Contents) -> None:
     files.write("blocks.jsonl", (header.encode() + b"\n" for header in contents.headers))
     notes = (canonical.encode(note) + b"\n" for note in contents.checkpoints)
     files.write("checkpoints.jsonl", notes)
     files.write("keys.txt", (f"{key}\n".encode() for key in contents.keys))
 
 
-def _write_attachments(files: _Files, contents: Contents) -> None:
+def _write_attachments(files: Files, contents: Contents) -> None:
     for digest, chunks in contents.blobs:
         if not _HEX.fullmatch(digest):
             raise BundleRefused(f"{digest!r} is not a hex SHA-256, so it names no blob")
@@ -175,33 +193,37 @@ def _write_attachments(files: _Files, contents: Contents) -> None:
         files.write(name, chunks)
 
 
-def _write_texts(files: _Files, contents: Contents) -> None:
+def facts_of(contents: Contents) -> Facts:
+    """Return what the manifest and the README say of these contents."""
+    return Facts(
+        origin=contents.origin,
+        scope=contents.scope,
+        tree_size=contents.tree_size,
+        software=contents.software,
+        created_at=contents.created_at,
+        filters=contents.filters,
+    )
+
+
+def write_texts(
+    files: Files, facts: Facts, *, keys: Sequence[PublicKey], verifier: Path | None = _VERIFIER
+) -> None:
+    """Write what explains the bundle, and the checker unless ``verifier`` is None."""
     readme = Template((_TEXTS / "README.txt").read_text("utf-8"))
-    facts = {
-        "origin": contents.origin,
-        "scope": contents.scope,
-        "tree_size": contents.tree_size,
-        "created_at": canonical.timestamp(contents.created_at),
-        "software": contents.software,
-        "keys": "\n".join(f"    {key}" for key in contents.keys),
+    said = {
+        **asdict(facts),
+        "created_at": canonical.timestamp(facts.created_at),
+        "keys": "\n".join(f"    {key}" for key in keys),
     }
-    files.write("README.txt", [readme.substitute(facts).encode()])
+    files.write("README.txt", [readme.substitute(said).encode()])
     files.write("fields.md", [(_TEXTS / "fields.md").read_bytes()])
-    if contents.verifier is not None:
-        files.write("verifier.py", [contents.verifier.read_bytes()])
+    if verifier is not None:
+        files.write("verifier.py", [verifier.read_bytes()])
 
 
-def _write_manifest(files: _Files, contents: Contents) -> str:
-    manifest = {
-        "bundle": 1,
-        "created_at": contents.created_at,
-        "files": dict(files.digests),
-        "filters": contents.filters,
-        "origin": contents.origin,
-        "scope": contents.scope,
-        "software": contents.software,
-        "tree_size": contents.tree_size,
-    }
+def write_manifest(files: Files, facts: Facts) -> str:
+    """Write the manifest over every file so far, last of all; return its hex SHA-256."""
+    manifest = {"bundle": 1, **asdict(facts), "files": dict(files.digests)}
     files.write(MANIFEST, [canonical.encode(manifest)])
     digest = files.digests[MANIFEST]
     files.write(MANIFEST_DIGEST, [f"{digest}  {MANIFEST}\n".encode()])

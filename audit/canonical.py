@@ -104,6 +104,7 @@ def _is_simple(value: Any) -> bool:
     level = [value]
     for _ in range(MAX_DEPTH):
         deeper: list[Any] = []
+        members: Any
         for held in level:
             if type(held) is dict:
                 for name in held:

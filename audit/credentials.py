@@ -188,7 +188,7 @@ def code_now(secret: str, now: datetime) -> tuple[str, timedelta]:
 def seal(secret: str, *, owner: Credential) -> str:
     """Encrypt a code secret for one credential row; moved to another row it does not open."""
     nonce = os.urandom(NONCE)
-    box = AESGCM(keys.credential_key(settings.CREDENTIAL_KEY_FILE))
+    box = AESGCM(keys.secret_key(settings.CREDENTIAL_KEY_FILE))
     sealed = box.encrypt(nonce, secret.encode(), _bound_to(owner))
     return _VERSION + base64.b64encode(nonce + sealed).decode()
 
@@ -198,7 +198,7 @@ def unseal(credential: Credential) -> str:
     if not credential.secret.startswith(_VERSION):
         raise keys.KeyRefused(f"credential {credential.pk} is stored in an unknown form")
     data = base64.b64decode(credential.secret.removeprefix(_VERSION))
-    box = AESGCM(keys.credential_key(settings.CREDENTIAL_KEY_FILE))
+    box = AESGCM(keys.secret_key(settings.CREDENTIAL_KEY_FILE))
     try:
         return box.decrypt(data[:NONCE], data[NONCE:], _bound_to(credential)).decode()
     except InvalidTag:

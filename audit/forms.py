@@ -77,6 +77,17 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(label="Reason", max_length=500)
 
 
+class SigningForm(forms.Form):
+    """Reason, and all components of the signature again; ``view`` is what the page showed."""
+
+    view = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
+    reason = forms.CharField(
+        label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    password = PasswordField()
+    code = CodeField()
+
+
 class NewPersonForm(forms.Form):
     username = forms.CharField(label="User name", max_length=50)
     printed_name = forms.CharField(label="Printed name", max_length=200)

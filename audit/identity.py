@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from audit import ledger
+from audit import ledger, personal
 from audit.credentials import STREAM, enrol_code, lock, session_binding, set_password
 from audit.models import Record, Role, RoleGrant, User
 from audit.refusals import NotEntitled, Refused
@@ -47,7 +47,8 @@ def create_person(
             f"the user name {username} was given to a person before",
             what_to_do="Choose a name that nobody has had.",
         )
-    user = User(username=username, printed_name=_printed(printed_name), email=email)
+    user = User(username=username, printed_name=_printed(printed_name))
+    user.email = personal.seal(user, email)
     _write("audit.person.created", user, None, by=by, reason=reason)
     return user
 
@@ -74,7 +75,8 @@ def change_person(
     fresh, reason = lock(user), _reason(reason)
     old = fresh.state_fields()
     fresh.printed_name = fresh.printed_name if printed_name is None else _printed(printed_name)
-    fresh.email = fresh.email if email is None else email
+    if email is not None:
+        fresh.email = personal.sealed_anew(fresh, fresh.email, email)
     fresh.is_active = fresh.is_active if is_active is None else is_active
     if fresh.state_fields() == old:
         raise IdentityRefused(f"{fresh.printed_name}: nothing would change")

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from audit.checkpoint import PublicKey, parse_vkeys
 
-CREDENTIAL_KEY_SIZE = 32  # bytes: AES-256
+SECRET_KEY_SIZE = 32  # bytes: AES-256
 
 
 class KeyRefused(Exception):
@@ -35,15 +35,15 @@ def second_signing_key(path: Path) -> MLDSA44PrivateKey:
     return key
 
 
-def credential_key(path: Path) -> bytes:
-    """Return the 32 bytes (base64 in the file) that code secrets are encrypted under."""
+def secret_key(path: Path) -> bytes:
+    """Return the 32 bytes (base64 in the file) that secrets in the database are encrypted under."""
     check_private(path)
     try:
         key = base64.b64decode(path.read_text(encoding="ascii").strip(), validate=True)
     except (UnicodeDecodeError, ValueError):
         key = b""
-    if len(key) != CREDENTIAL_KEY_SIZE:
-        raise KeyRefused(f"{path} holds no key of {CREDENTIAL_KEY_SIZE} bytes in base64")
+    if len(key) != SECRET_KEY_SIZE:
+        raise KeyRefused(f"{path} holds no key of {SECRET_KEY_SIZE} bytes in base64")
     return key
 
 

@@ -21,12 +21,28 @@ INSERT = (
     "INSERT INTO audit_record (stream, kind, payload) VALUES (%s, %s, %s) "
     "RETURNING id, leaf, transaction::text::bigint, recorded_at"
 )
+CITING = (  # the database looks the cited records up where the new one is written
+    "INSERT INTO audit_record (stream, kind, payload) SELECT %s, %s, %s "
+    "WHERE ledger_unknown_leaf(%s) IS NULL "
+    "RETURNING id, leaf, transaction::text::bigint, recorded_at"
+)
+UNKNOWN = "SELECT encode(ledger_unknown_leaf(%s), 'hex')"
 COPY = "COPY audit_record (stream, kind, payload) FROM STDIN (FORMAT binary)"
 COLUMNS = ("id", "stream", "kind", "payload", "leaf", "transaction", "recorded_at")
 CLOCK_PARTED = "audit.clock.parted"
 LARGEST = 32_768  # bytes of a payload; what is larger is a blob
 
 Change = tuple[Any, dict[str, Any] | None, dict[str, Any] | None]  # subject, old, new
+
+
+class ParentUnknown(ValueError):
+    """A record cites one that this ledger does not hold."""
+
+    def __init__(self, kind: str, leaf: str) -> None:
+        super().__init__(
+            f"{kind} rests on {leaf}, which is no record of this ledger: write that record first, "
+            "or cite the one that is meant"
+        )
 
 
 def append(
@@ -44,12 +60,13 @@ def append(
     ``subject`` is a regulated row or a ``{"type", "id"}``; one change may be given by subject,
     old and new, several by ``changes``. ``told`` is what ``payload_of`` takes beside. Raises
     canonical.NotCanonical for content that has no canonical text, ValueError when it is larger
-    than 32 KiB.
+    than 32 KiB, ParentUnknown when it cites what is no record of this ledger.
     """
     changed = [*changes, (subject, old, new)] if subject is not None else changes
+    told["parents"] = cited = list(map(bytes, told.get("parents", ())))
     payload = payload_of(stream=stream, kind=kind, changes=changed, **told)
     before = datetime.now(UTC)
-    record = _insert(stream, kind, payload)
+    record = _insert(stream, kind, payload, cited)
     compare_clocks(before, record)
     return record
 
@@ -61,7 +78,7 @@ def append_many(acts: Iterable[dict[str, Any]]) -> int:
     refuses; then nothing of the transaction can stay.
     """
     connection.ensure_connection()
-    written = 0
+    written, cited = 0, set()
     with (
         connection.wrap_database_errors,
         psycopg.Cursor(connection.connection) as cursor,
@@ -69,8 +86,11 @@ def append_many(acts: Iterable[dict[str, Any]]) -> int:
     ):
         copy.set_types(["text", "text", "text"])
         for act in acts:
+            act = {**act, "parents": list(map(bytes, act.get("parents", ())))}
             copy.write_row((act["stream"], act["kind"], payload_of(**act)))
+            cited.update(act["parents"])
             written += 1
+    require_known("one of many records", cited)
     return written
 
 
@@ -135,11 +155,16 @@ def _change_as_told(subject: Any, old: Any, new: Any) -> dict[str, Any]:
     return {"subject": named, "old": old, "new": new}
 
 
-def _insert(stream: str, kind: str, payload: str) -> Record:
+def _insert(stream: str, kind: str, payload: str, cited: list[bytes]) -> Record:
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        row = cursor.execute(INSERT, (stream, kind, payload), prepare=True, binary=True).fetchone()
-    assert row is not None
+        if not cited:
+            row = cursor.execute(
+                INSERT, (stream, kind, payload), prepare=True, binary=True
+            ).fetchone()
+            assert row is not None
+        else:
+            row = _insert_citing(cursor, (stream, kind, payload), cited)
     return record_of(stream, kind, payload, row)
 
 
@@ -148,6 +173,27 @@ def record_of(stream: str, kind: str, payload: str, given: Sequence[Any]) -> Rec
     identity, *rest = given
     values = (identity, stream, kind, payload, *rest)
     return Record.from_db(connection.alias, COLUMNS, values)
+
+
+def _insert_citing(cursor: Any, told: tuple[str, str, str], cited: list[bytes]) -> Any:
+    row = cursor.execute(CITING, (*told, cited), prepare=True, binary=True).fetchone()
+    if row is None:
+        (missing,) = cursor.execute(UNKNOWN, [cited]).fetchone()
+        raise ParentUnknown(told[1], missing)
+    return row
+
+
+def require_known(kind: str, parents: Iterable[bytes]) -> None:
+    """Raise ParentUnknown when a cited record is not in this ledger; nothing is asked of none.
+
+    For records that are not written by ``append``, which looks for itself.
+    """
+    if cited := list(map(bytes, parents)):
+        with connection.cursor() as cursor:
+            cursor.execute(UNKNOWN, [cited])
+            (missing,) = cursor.fetchone()
+        if missing is not None:
+            raise ParentUnknown(kind, missing)
 
 
 def is_intact(record: Record) -> bool:

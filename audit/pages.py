@@ -70,6 +70,7 @@ class TrailRow:
     reason: str
     leaf: str
     is_signed: bool = False
+    is_trusted: bool = True  # false: the stored text is not what its leaf was made of
     words_marked: Pieces = ()  # the words again, in pieces that were searched for or not
     reason_marked: Pieces = ()
     excerpt_of: str = ""  # where a word stands that is in neither
@@ -88,6 +89,9 @@ class TrailPage:
     chips: Sequence[Chip] = ()
     clear_href: str = ""
     export: SigningDialog | None = None  # for people who may export
+    exports_href: str = ""  # where theirs are
+    alarm: str = ""  # what is wrong with the guards of the record store
+    alarm_href: str = ""
     outside: Any = None  # how the evidence outside stands: audit.outside.standing.Standing
     notice: str = ""  # while the index is far behind
     as_of_href: str = ""  # the state of the subject asked for, at any moment
@@ -141,6 +145,7 @@ class Relative:
     words: str
     recorded_at: datetime | None = None
     href: str = ""
+    is_trusted: bool = True
     is_hidden: bool = False  # outside the scope of who looks
 
 
@@ -197,6 +202,7 @@ class RecordPage:
     blobs: Sequence[tuple[str, str]] = ()  # digest, address
     signatures: Sequence[SignatureLine] = ()
     download_href: str = ""
+    is_trusted: bool = True
     summary: Sequence[ChangeSummary] = ()
     lineage_href: str = ""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.forms import BaseForm
 
 from audit.models import OpenSession, Record, User
+from audit.pages import SigningDialog
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class PersonPage:
     revoke: BaseForm | None
     activity: BaseForm
     history: Sequence[tuple[str, Record]]  # in words, and the record itself
+    email: str = ""  # as people read it, or that it was erased
+    erase: SigningDialog | None = None  # where there is personal text left to destroy
     scopes: Sequence[str] = ()  # the streams the person is limited to; none: every stream
     scope: BaseForm | None = None
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from audit import people_views, session_views
+from audit import erasure_views, people_views, session_views
 
 app_name = "people"
 urlpatterns = [
@@ -20,5 +20,6 @@ urlpatterns = [
     path("people/<uuid:pk>/limit/", people_views.limit, name="limit"),
     path("people/<uuid:pk>/unlimit/", people_views.unlimit, name="unlimit"),
     path("people/<uuid:pk>/deactivate/", people_views.deactivate, name="deactivate"),
+    path("people/<uuid:pk>/erase/", erasure_views.erase, name="erase"),
     path("people/<uuid:pk>/reactivate/", people_views.reactivate, name="reactivate"),
 ]

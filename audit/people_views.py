@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from audit import credentials, identity, ledger, proofs, refusals, sessions
 from audit.desk import scope
 from audit.desk.forms import ScopeForm
+from audit.erasure_pages import erasure_dialog
 from audit.forms import AsOfForm, ChangePasswordForm, NewPersonForm, ReasonForm, RoleForm
 from audit.models import Role, User
 from audit.pages import PeoplePage, PersonRow
@@ -53,10 +54,11 @@ def _row(person: identity.PersonThen) -> PersonRow:
 @require_http_methods(["GET", "HEAD"])
 def person(request: HttpRequest, pk: UUID) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
-    return render(request, "audit/person.html", {"page": _person_page(request, user)})
+    return render(request, "audit/person.html", {"page": person_page(request, user)})
 
 
-def _person_page(request: HttpRequest, user: User) -> PersonPage:
+def person_page(request: HttpRequest, user: User, *, erasing: Any = None) -> PersonPage:
+    """Return a person's page; ``erasing`` is the form of an erasure that was refused."""
     held = sorted(identity.current_roles(user))
     administers = Role.SYSTEM_ADMINISTRATOR in identity.current_roles(request.user)
     return PersonPage(
@@ -67,6 +69,8 @@ def _person_page(request: HttpRequest, user: User) -> PersonPage:
         grant=RoleForm(prefix="grant", roles=[role for role in Role.values if role not in held]),
         revoke=RoleForm(prefix="revoke", roles=held) if held else None,
         activity=ReasonForm(prefix="activity"),
+        email=user.email_shown,
+        erase=erasure_dialog(user, request.user, form=erasing),
         history=[
             (headline(record.kind, ledger.content(record)), record)
             for record in identity.history_of(user)

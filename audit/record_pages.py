@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
@@ -10,6 +11,7 @@ from django.urls import reverse
 from audit import checkpoint, inclusion, keys, ledger, words
 from audit.desk import differences, lineage
 from audit.desk.scope import EVERYTHING, Scope
+from audit.guards import trust
 from audit.models import Record
 from audit.pages import Proof, RecordPage, Relative
 from audit.signature_lines import signature_lines
@@ -19,12 +21,12 @@ MOST_CHILDREN = 50
 
 def record_page(record: Record, scope: Scope = EVERYTHING) -> RecordPage:
     """Return what the page of a record shows; records outside ``scope`` are told of as such."""
-    told = ledger.content(record)
-    proof = proof_of(record)
+    proof, is_trusted = proof_of(record), record.pk not in trust.untrusted([record])
+    told = trust.told(record, is_trusted=is_trusted)
     changes = differences.subject_changes(told["changes"])
     return RecordPage(
         id=str(record.pk),
-        words=words.headline(record.kind, told),
+        words=words.headline(record.kind, told) if is_trusted else trust.ALTERED,
         kind=record.kind,
         stream=record.stream,
         stream_href=trail_address(stream=record.stream),
@@ -41,11 +43,12 @@ def record_page(record: Record, scope: Scope = EVERYTHING) -> RecordPage:
         changes=changes,
         summary=differences.summary(changes),
         data=list(words.lines(told["data"])) if told["data"] else [],
-        parents=relatives(lineage.by_leaves(lineage.parents_of(record), scope)),
+        parents=_parents(record, scope, is_trusted),
         children=relatives(lineage.children_of(record, MOST_CHILDREN, scope)),
         blobs=[(blob, reverse("audit:blob", args=[record.pk, blob])) for blob in told["blobs"]],
         signatures=signature_lines(record),
         download_href=reverse("audit:payload", args=[record.pk]),
+        is_trusted=is_trusted,
         lineage_href=reverse("audit:lineage", args=[record.pk]),
     )
 
@@ -90,15 +93,25 @@ def _flaw(found: inclusion.Inclusion) -> str:
     return ""
 
 
+def _parents(record: Record, scope: Scope, is_trusted: bool) -> list[Relative]:
+    """Return what a record rests on; of one that is not to be trusted nothing is said."""
+    return relatives(lineage.by_leaves(lineage.parents_of(record), scope)) if is_trusted else []
+
+
 def relatives(nodes: Iterable[lineage.Node]) -> list[Relative]:
     """Return records of the lineage as a page lists them."""
-    return [
-        Relative(
-            node.leaf.hex(),
-            node.words,
-            node.record.recorded_at if node.record else None,
-            reverse("audit:record", args=[node.record.pk]) if node.record else "",
-            is_hidden=node.is_hidden,
-        )
-        for node in nodes
-    ]
+    nodes = list(nodes)
+    doubtful = trust.untrusted([node.record for node in nodes if node.record])
+    return [_relative(node, doubtful) for node in nodes]
+
+
+def _relative(node: lineage.Node, doubtful: set[UUID]) -> Relative:
+    is_trusted = node.record is None or node.record.pk not in doubtful
+    return Relative(
+        node.leaf.hex(),
+        node.words if is_trusted or node.is_hidden else trust.ALTERED,
+        node.record.recorded_at if node.record else None,
+        reverse("audit:record", args=[node.record.pk]) if node.record else "",
+        is_trusted=is_trusted,
+        is_hidden=node.is_hidden,
+    )

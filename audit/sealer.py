@@ -329,13 +329,22 @@ def _facts_of(event: clock.Event) -> dict[str, Any]:
 
 
 def _oldest_session() -> str:
+    """Name the session whose transaction is the oldest: it holds the horizon.
+
+    Locks are shown to every role, while another role's times and states are not.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pid, usename, application_name, state FROM pg_stat_activity "
-            "WHERE backend_xid IS NOT NULL OR backend_xmin IS NOT NULL "
-            "ORDER BY xact_start NULLS LAST LIMIT 1"
+            "SELECT l.pid, a.usename, a.datname, a.application_name, l.transactionid::text "
+            "FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid) "
+            "WHERE l.locktype = 'transactionid' AND l.granted AND l.mode = 'ExclusiveLock' "
+            "ORDER BY age(l.transactionid) DESC LIMIT 1"
         )
-        return str(cursor.fetchone())
+        row = cursor.fetchone()
+    if row is None:
+        return "no open transaction"
+    pid, role, database, program, xid = row
+    return f"process {pid} of {role} in {database} ({program or 'unnamed'}), transaction {xid}"
 
 
 def make_partitions(ahead: int = 2) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("audit", "models_registry", "twin_core", "validation", "iq_oq_pq")
-SUFFIXES = {".py", ".html", ".css", ".js", ".json", ".yaml", ".csv", ".sql", ".txt"}
+SUFFIXES = {".py", ".html", ".css", ".js", ".json", ".yaml", ".csv", ".sql", ".txt", ".typ"}
 
 
 def product_files() -> list[Path]:

@@ -17,6 +17,8 @@ from audit.desk import comparison, indexing, marking, subjects
 from audit.desk.conditions import words_of
 from audit.desk.scope import EVERYTHING, Scope
 from audit.desk.search import Search
+from audit.exports.cut import FORMATS as COPIES
+from audit.guards import standing, trust
 from audit.models import Record, Signature, User
 from audit.pages import Chip, Pages, SigningDialog, TrailPage, TrailRow
 from audit.trail import Filters
@@ -26,18 +28,6 @@ MUCH_BEHIND = 5_000  # sealed records not indexed yet, from which the page says 
 RECENT = 2_000  # records from which the filters' suggestions are taken
 ONE_LOOK = timedelta(minutes=1)
 FORMATS = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
-PLACES = """
-SELECT record.id, block.first_sequence + (
-    SELECT count(*) FROM audit_line before
-    WHERE before.transaction >= block.transaction_from
-      AND (before.transaction, before.id) < (record.transaction, record.id))
-FROM audit_record record
-JOIN LATERAL (
-    SELECT first_sequence, transaction_from FROM audit_block
-    WHERE transaction_below > record.transaction
-    ORDER BY transaction_below LIMIT 1) block ON true
-WHERE record.id = ANY(%s)
-"""
 SUGGESTED = """
 SELECT DISTINCT kind, stream,
     payload::jsonb #>> '{actor,kind}', payload::jsonb #>> '{actor,id}'
@@ -110,7 +100,17 @@ class TrailForm(forms.Form):
 
 
 class ExportForm(forms.Form):
+    """Why, and which copies for reading and searching lie beside the hashed bytes."""
+
     reason = forms.CharField(label="Reason", min_length=3, max_length=500)
+    html = forms.BooleanField(label=COPIES["html"], required=False)
+    pdf = forms.BooleanField(label=COPIES["pdf"], required=False)
+    parquet = forms.BooleanField(label=COPIES["parquet"], required=False)
+    csv = forms.BooleanField(label=COPIES["csv"], required=False)
+
+    def formats(self) -> tuple[str, ...]:
+        """Return the copies that are asked for; call it on a valid form."""
+        return tuple(name for name in COPIES if self.cleaned_data[name])
 
 
 def suggestions() -> tuple[list[str], list[str], list[str]]:
@@ -142,12 +142,15 @@ def trail_page(form: TrailForm, query: QueryDict) -> TrailPage:
     """
     filters = form.filters()
     records, newer, older = _slice(filters, query, form.scope)
+    alarm, alarm_href = _alarm()
     return TrailPage(
         form=form,
         rows=rows_of(records, wanted_of(filters)),
         pages=_pages(Search(filters, scope=form.scope), query, records, newer, older),
         chips=_chips(form, query),
         clear_href=reverse("audit:trail"),
+        alarm=alarm,
+        alarm_href=alarm_href,
         notice=_index_notice(),
         as_of_href=as_of_address(filters),
         scope=form.scope.as_told(),
@@ -176,6 +179,16 @@ def _index_notice() -> str:
         f"{behind} sealed records are not in the index yet: they are read themselves, which is "
         "slower. Nothing is missing from what you see."
     )
+
+
+def _alarm() -> tuple[str, str]:
+    """Return (what is wrong with the guards, where it is told); empty texts when nothing is."""
+    found = standing.standing()
+    if not found.is_alarm:
+        return "", ""
+    said = str(found)
+    href = reverse("audit:record", args=[found.record.pk]) if found.record else ""
+    return f"{said[:1].upper()}{said[1:]}.", href
 
 
 def _slice(
@@ -222,11 +235,12 @@ def export_dialog(query: QueryDict, form: forms.Form, *, actor: User) -> Signing
         title="Export what is filtered",
         action_href=_address(query, "audit:export"),
         statement="You get a bundle of every sealed record that fits the filters, with proofs and "
-        "a verifier that needs none of this software. The export is recorded.",
+        "a verifier that needs none of this software, and the copies that you tick. It is made in "
+        "the background; asking for it and fetching it are recorded.",
         view_digest="",
         printed_name=actor.printed_name,
         form=form,
-        submit_label="Export",
+        submit_label="Ask for the export",
         needs_signature=False,
         is_open=form.is_bound,
     )
@@ -242,36 +256,34 @@ def _chips(form: TrailForm, query: QueryDict) -> list[Chip]:
     return chips
 
 
-def places_of(records: Sequence[Record]) -> dict[Any, int]:
-    """Return the sequence of each sealed record by its key, in one question."""
-    with connection.cursor() as cursor:
-        cursor.execute(PLACES, [[record.pk for record in records]])
-        return dict(cursor.fetchall())
-
-
 def rows_of(records: Sequence[Record], wanted: Sequence[str] = ()) -> list[TrailRow]:
-    places = places_of(records)
+    places = trust.places_of(records)
     signed = set(Signature.objects.filter(signed__in=records).values_list("signed", flat=True))
     return [_row(record, places.get(record.pk), record.pk in signed, wanted) for record in records]
 
 
-def _row(record: Record, sequence: int | None, is_signed: bool, wanted: Sequence[str]) -> TrailRow:
-    told = ledger.content(record)
-    said, reason = words.headline(record.kind, told), told["reason"] or ""
+def _row(
+    record: Record, place: trust.Place | None, is_signed: bool, wanted: Sequence[str]
+) -> TrailRow:
+    is_trusted = trust.is_trusted(record, place)
+    told = trust.told(record, is_trusted=is_trusted)
+    said = words.headline(record.kind, told) if is_trusted else trust.ALTERED
+    reason = told["reason"] or ""
     pieces, why = marking.marked(said, wanted), marking.marked(reason, wanted)
     is_seen = not wanted or marking.has_hit(pieces) or marking.has_hit(why)
     where, found = ("", ()) if is_seen else marking.excerpt(told, wanted)
     return TrailRow(
         href=reverse("audit:record", args=[record.pk]),
         recorded_at=record.recorded_at,
-        sequence=sequence,
+        sequence=place.sequence if place else None,
         actor=told["actor"],
         words=said,
         kind=record.kind,
         stream=record.stream,
         reason=reason,
         leaf=bytes(record.leaf).hex(),
-        is_signed=is_signed,
+        is_signed=is_signed and is_trusted,
+        is_trusted=is_trusted,
         words_marked=pieces,
         reason_marked=why,
         excerpt_of=where,

@@ -4,6 +4,7 @@ from django.urls import path, re_path
 
 from audit import views
 from audit.desk.urls import urlpatterns as desk
+from audit.exports import views as export_views
 from audit.outside import tile_views
 from audit.retention import views as retention
 
@@ -18,6 +19,10 @@ urlpatterns = [
     path("archive/holds/", retention.hold, name="hold"),
     path("archive/holds/<uuid:pk>/release/", retention.release, name="release"),
     path("archive/<str:month>/approve/", retention.approve_drop, name="approve_drop"),
+    path("exports/", export_views.exports, name="exports"),
+    path("exports/list/", export_views.exports_list, name="exports_list"),
+    path("exports/<uuid:pk>/cancel/", export_views.cancel, name="cancel_export"),
+    path("exports/<uuid:pk>/download/", export_views.download, name="download_export"),
     path("records/<uuid:pk>/", views.record, name="record"),
     path("records/<uuid:pk>/payload/", views.payload, name="payload"),
     re_path(

@@ -225,9 +225,19 @@ def read_payload(line: bytes) -> Payload:
         if shape.fullmatch(text):
             return Payload(leaf, kind == FORK_KIND, ())
     payload = read_canonical(line, "", "records.jsonl")
+    require(all(map(_is_change, payload["changes"])), "", "changes is malformed")
     if kind == payload["kind"] and not payload["blobs"] and len(line) < 4096:
         _learn(kind, payload)
     return Payload(leaf, payload["kind"] == FORK_KIND, payload["blobs"])
+
+
+def _is_change(change: Any) -> bool:
+    if not isinstance(change, dict) or change.keys() != {"subject", "old", "new"}:
+        return False
+    subject, sides = change["subject"], (change["old"], change["new"])
+    named = isinstance(subject, dict) and subject.keys() == {"id", "type"}
+    texts = named and all(isinstance(text, str) for text in subject.values())
+    return texts and all(side is None or isinstance(side, dict) for side in sides)
 
 
 # Most payloads differ from an earlier one in texts and numbers alone. ``_SHAPES`` are patterns made
@@ -235,15 +245,16 @@ def read_payload(line: bytes) -> Payload:
 # and in their places other texts and integers, each in its canonical spelling.
 _SHAPES: dict[str, list[re.Pattern[str]]] = {}  # by kind
 _KIND, _TEXT, _SMALL = ',"kind":"', r'"[^"\\\x00-\x1f\ud800-\udfff]*"', r"(?:0|-?[1-9]\d{0,14})"
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*":|"(?:[^"\\]|\\.)*"|null|-?\d+', re.ASCII)
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*":|"(?:[^"\\]|\\.)*"|-?\d+', re.ASCII)
 _EXACT = {name: _MEMBERS["records.jsonl"][name] for name in ("occurred_at", "parents", "v")}
 _EXACT.update(actor=_actor(_TEXT), source=_source(_TEXT), stream=_TEXT, blobs=r"\[\]")
+_EXACT["reason"] = f"(?:null|{_TEXT})"
 
 
 def _loosened(token: str) -> str:
     if token.endswith(":"):
         return re.escape(token)  # a member's name
-    return f"(?:null|{_TEXT})" if token[0] in '"n' else _SMALL
+    return _TEXT if token[0] == '"' else _SMALL
 
 
 def _form_of(value: Any) -> str:
@@ -258,8 +269,6 @@ def _learn(kind: str, payload: dict[str, Any]) -> None:
     if len(_SHAPES.get(kind, ())) < 16 and sum(map(len, _SHAPES.values())) < 200:
         forms = {name: _form_of(value) for name, value in payload.items()}
         forms.update(_EXACT, kind=re.escape(_write(kind)))
-        if payload["data"] is None:
-            forms["data"] = "null"
         members = ",".join(f'"{name}":{form}' for name, form in forms.items())
         shape = re.compile(r"\{" + members + r"\}", re.ASCII)
         _SHAPES.setdefault(kind, []).insert(0, shape)

@@ -1,25 +1,22 @@
 """The trail and its records as pages. Reading needs a role; each look at the trail is recorded."""
 
-import tempfile
-import zipfile
 from dataclasses import replace
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from audit import exports, identity, ledger
+from audit import exports, identity, ledger, refusals
 from audit.desk import scope
 from audit.desk.conditions import SearchRefused
+from audit.exports.rights import EXPORTERS
+from audit.guards import contents
 from audit.models import Blob, Record, Role
 from audit.outside.standing import standing
 from audit.pages import Pages, TrailPage
@@ -29,8 +26,6 @@ from audit.retention.views import dropped_record
 from audit.trail_pages import ExportForm, TrailForm, export_dialog, note_look, trail_page
 
 READERS = tuple(Role)  # everybody with a role reads
-EXPORTED_BY = {"stream", "kind", "person", "since", "until", "text"}  # filters of an export
-EXPORTERS = {Role.AUDITOR, Role.QA_REVIEWER, Role.QA_APPROVER}
 
 
 @never_cache
@@ -46,7 +41,8 @@ def _trail(request: HttpRequest, export_form: ExportForm) -> HttpResponse:
     form = TrailForm(request.GET, scope.of(user))
     page = replace(_looked_at(form, request) or _nothing(form), outside=standing())
     if EXPORTERS & identity.current_roles(user) and not form.errors:
-        page = replace(page, export=export_dialog(request.GET, export_form, actor=user))
+        dialog = export_dialog(request.GET, export_form, actor=user)
+        page = replace(page, export=dialog, exports_href=reverse("audit:exports"))
     status = 400 if form.errors or export_form.errors else 200
     return render(request, "audit/trail.html", {"page": page}, status=status)
 
@@ -73,37 +69,23 @@ def _nothing(form: TrailForm) -> TrailPage:
 
 @never_cache
 @require_POST
-def export(request: HttpRequest) -> HttpResponseBase:
-    """Give a bundle of what is filtered as one ZIP file; the export is recorded."""
+def export(request: HttpRequest) -> HttpResponse:
+    """Ask for an export of what is filtered; it is recorded, and made in the background."""
     user: Any = request.user
     identity.require_role(user, *EXPORTERS, to="export the trail")
     form, asked = TrailForm(request.GET, scope.of(user)), ExportForm(request.POST)
     if not (form.is_valid() and asked.is_valid()):
         return _trail(request, asked)
     told: dict[str, Any] = form.filters().given()
-    if unknown := sorted(set(told) - EXPORTED_BY):
-        asked.add_error(None, f"An export does not know the filter {unknown[0]}: take it away.")
-        return _trail(request, asked)
+    reason, formats = asked.cleaned_data["reason"], asked.formats()
     try:
-        packed = packed_bundle(exports.Filters(**told), actor=user, **asked.cleaned_data)
+        filters = exports.Filters(**told)
+        exports.jobs.ask(filters=filters, formats=formats, actor=user, reason=reason)
     except exports.ExportRefused as refusal:
+        refusals.record(refusal, actor=user, where=f"{request.method} {request.path}")
         asked.add_error(None, f"{refusal}.")
         return _trail(request, asked)
-    name = f"ledger-{timezone.now():%Y%m%dT%H%M%SZ}.zip"
-    return FileResponse(packed, as_attachment=True, filename=name)
-
-
-def packed_bundle(filters: exports.Filters, *, actor: Any, reason: str) -> IO[bytes]:
-    """Return an open temporary file with the bundle as ZIP; it vanishes when it is closed."""
-    packed = tempfile.TemporaryFile()  # noqa: SIM115  the response closes it
-    with tempfile.TemporaryDirectory(prefix="export-") as place:
-        folder = Path(place) / "bundle"
-        exports.export(folder, filters=filters, actor=actor, reason=reason)
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(folder.rglob("*")):
-                archive.write(path, path.relative_to(folder.parent))
-    packed.seek(0)
-    return packed
+    return redirect("audit:exports")
 
 
 @never_cache
@@ -140,7 +122,7 @@ def blob(request: HttpRequest, pk: UUID, digest: str) -> HttpResponse:
     if digest not in ledger.content(found)["blobs"]:
         raise Http404("the record does not cite this content")
     kept = get_object_or_404(Blob, pk=digest)
-    return _attachment(ledger.get_blob(digest), kept.media_type, digest)
+    return _attachment(contents.given_out(digest), kept.media_type, digest)
 
 
 def _readable(request: HttpRequest, pk: UUID) -> Record:

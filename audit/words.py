@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from audit import personal
+
 SPOKEN = {  # kinds of the record store whose name alone would not be understood
     "audit.session.opened": "Signed in",
     "audit.session.closed": "Signed out",
@@ -68,7 +70,12 @@ def name_in(content: Mapping[str, Any]) -> str:
 
 
 def as_text(value: Any) -> str:
-    """Return one value as read by people; a quantity with its unit, nothing as empty text."""
+    """Return one value as read by people; a quantity with its unit, nothing as empty text.
+
+    Personal text is opened, or said to be erased.
+    """
+    if personal.is_token(value):
+        return personal.shown(value)
     if value is None:
         return ""
     if isinstance(value, bool):

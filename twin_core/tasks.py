@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import structlog
 from celery import shared_task
@@ -11,12 +12,28 @@ from audit import api as audit
 from twin_core import outbox
 from twin_core.insight import capsules, estimates, forecasts, recommendations
 
+
+def export_records(task: outbox.OutboxTask, export: str) -> None:
+    """Work on an export for a slice of time, and ask for the next slice when work is left."""
+    is_unfinished = audit.exports.jobs.work_on(UUID(export))
+    with outbox.effect(task):
+        if is_unfinished:
+            ask_for_exports()
+
+
+def ask_for_exports() -> None:
+    """Ask for the next slice of each export that has work left; what is asked for stays so."""
+    for export, slices in audit.exports.jobs.due():
+        outbox.ask("export", f"export/{export}/{slices}", export=str(export))
+
+
 log = structlog.get_logger("worker")
 WORK: dict[str, Callable[..., Any]] = {
     "estimate": estimates.create,
     "forecast": forecasts.create,
     "recommend": recommendations.propose,
     "capsule": capsules.create,
+    "export": export_records,
 }
 
 

@@ -16,6 +16,15 @@ SELECT {", ".join(indexing.COLUMNS)}, ARRAY(
 FROM audit_searchrow WHERE sequence > %s AND sequence <= %s ORDER BY sequence
 """  # noqa: S608  the columns are ours
 EXTRA = "SELECT sequence FROM audit_searchrow WHERE sequence > %s ORDER BY sequence LIMIT 1"
+MISPLACED = """
+SELECT row.sequence, row.record_id FROM audit_searchrow row
+JOIN audit_record record ON record.id = row.record_id
+JOIN audit_block block ON block.first_sequence <= row.sequence
+    AND block.first_sequence + block.count > row.sequence
+WHERE row.sequence > %s AND row.sequence <= %s
+    AND NOT (record.transaction >= block.transaction_from
+        AND record.transaction < block.transaction_below) LIMIT 1
+"""
 LOOSE = """
 SELECT child FROM audit_searchedge edge WHERE NOT EXISTS (
     SELECT FROM audit_searchrow WHERE sequence = edge.child) LIMIT 1
@@ -53,7 +62,8 @@ def compare(progress: Callable[[int], Any] = lambda rows: None) -> IndexState:
     for told in indexing.sealed_rows():
         inside = [_line(row) for row in told if row.sequence <= end]
         upto = min(end, told[-1].sequence)
-        if inside and (flaw := _difference(inside, _stored(last, upto))):
+        flaw = _difference(inside, _stored(told[0].sequence - 1, upto)) if inside else None
+        if flaw := flaw or _misplaced(last, upto):
             return IndexState(rows, 0, digest.hexdigest(), flaw)
         for _, line in inside:
             digest.update(line + b"\n")
@@ -83,7 +93,17 @@ def _difference(told: list[tuple[int, bytes]], stored: Iterator[tuple[int, bytes
             return f"record {sequence} is missing from the index"
         if found.pop(sequence) != line:
             return f"record {sequence} is not what the index says"
-    return f"the index has a row {min(found)} that no record stands for" if found else None
+    return None
+
+
+def _misplaced(after: int, upto: int) -> str | None:
+    """Look where no records are: those of a month dropped after its time. Rows of it may stay until
+    the index is rebuilt; a row of a record that is there stands where another does not know it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(MISPLACED, [after, upto])
+        found = cursor.fetchone()
+    return f"the index has record {found[1]} at {found[0]} too" if found else None
 
 
 def _too_many(end: int) -> str | None:

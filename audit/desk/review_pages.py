@@ -106,7 +106,7 @@ def review_page(
         trail_href=_trail_href(review),
         **_remainder(review, person, told),
         dialogs=_dialogs(review, person, refused) if is_mine else [],
-        signatures=signature_lines(Record.objects.get(pk=review.record_id)),
+        signatures=signature_lines(review.record),
         next_href=f"#entry-{waiting.id}" if waiting and is_mine else "",
     )
 

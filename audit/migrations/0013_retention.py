@@ -238,6 +238,14 @@ BEGIN
         month, name, kept);
     GET DIAGNOSTICS gone = ROW_COUNT;
     PERFORM ledger_require(gone = told.dropped, 'the record tells another number of records');
+    -- The index beside the ledger holds texts too.
+    WITH gone AS (
+        DELETE FROM audit_searchrow row USING audit_droppedrecord line
+        WHERE line.id = row.record_id AND line.month = ledger_drop_month.month
+        RETURNING row.bucket
+    ), counted AS (SELECT bucket, count(*) AS rows FROM gone GROUP BY bucket)
+    UPDATE audit_searchbucket held SET count = held.count - counted.rows
+        FROM counted WHERE held.number = counted.bucket;
     EXECUTE format('CREATE TABLE %I (LIKE audit_record INCLUDING ALL)', fresh);
     EXECUTE format('INSERT INTO %I (id, stream, kind, payload, transaction, recorded_at) '
         'SELECT id, stream, kind, payload, transaction, recorded_at FROM %I '

@@ -7,8 +7,10 @@ from audit.models.desk import (
     StreamScope,
     TrailReview,
 )
+from audit.models.exports import ExportJob
 from audit.models.outside import Delivery, Publication, Token
 from audit.models.people import Credential, OpenSession, Role, RoleGrant, Signature, User
+from audit.models.personal import PersonalKey
 from audit.models.records import Blob, Block, Checkpoint, Record, Tile
 from audit.models.retention import ActKey, ArchivedMonth, DroppedRecord, LegalHold, Line
 from audit.models.standing import Standing
@@ -22,9 +24,11 @@ __all__ = [
     "Credential",
     "Delivery",
     "DroppedRecord",
+    "ExportJob",
     "LegalHold",
     "Line",
     "OpenSession",
+    "PersonalKey",
     "Publication",
     "Record",
     "ReviewJudgement",

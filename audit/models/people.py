@@ -27,7 +27,7 @@ class User(RegulatedModel):
 
     username = models.CharField(max_length=150, unique=True)
     printed_name = models.CharField(max_length=200)
-    email = models.EmailField(blank=True)
+    email = models.CharField(max_length=500, blank=True)  # sealed: see ``audit.personal``
     is_active = models.BooleanField(default=True)
 
     USERNAME_FIELD = "username"
@@ -43,6 +43,13 @@ class User(RegulatedModel):
 
     def get_username(self) -> str:
         return self.username
+
+    @property
+    def email_shown(self) -> str:
+        """Return the address as people read it, or that it was erased."""
+        from audit import personal
+
+        return personal.shown(self.email)
 
     def roles(self) -> set[str]:
         """Return the roles this person holds now."""

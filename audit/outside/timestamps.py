@@ -4,6 +4,7 @@ A token says that the text of a checkpoint existed at a time which the ledger's 
 choose. What is hashed is the checkpoint's text without its signatures.
 """
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,7 +35,7 @@ FAILED, RESUMED = "audit.timestamp.failed", "audit.timestamp.resumed"
 DAILY = timedelta(days=1)
 PATIENCE = httpx.Timeout(20.0, connect=5.0)  # seconds; nobody waits for it
 LARGEST = 65_536  # bytes of a token
-PAUSE = timedelta(minutes=5)  # after a failure
+PAUSE = 300.0  # seconds after a failure
 CLOCKS_APART = timedelta(minutes=5)
 
 log = structlog.get_logger("timestamps")
@@ -166,20 +167,19 @@ class Stamper:
     def __init__(self, policy_file: Path) -> None:
         self.policy_file = policy_file
         self.alarm = Outage(begun=FAILED, ended=RESUMED)
-        self.not_before: datetime | None = None
+        self.not_before = 0.0  # of the monotonic clock
 
     def step(self) -> None:
-        now = timezone.now()
-        if self.not_before is not None and now < self.not_before:
+        if time.monotonic() < self.not_before:
             return
         note = newest_note(policies.read(self.policy_file)) if settings.TIMESTAMP_URL else None
-        if note is None or not is_due(checkpoint.parse(note), now):
+        if note is None or not is_due(checkpoint.parse(note), timezone.now()):
             return
         try:
             by = authority()
             token = stamp(note, by) if by else None
         except StampRefused as error:
-            self.not_before = now + PAUSE
+            self.not_before = time.monotonic() + PAUSE
             log.warning("no token", error=str(error))
             self.alarm.begin(str(error))
         else:

@@ -201,14 +201,14 @@ def test_an_encrypted_secret_opens_for_its_own_row_alone(quinn):
 def test_a_credential_key_that_others_can_read_is_refused(tmp_path):
     path = tmp_path / "credential.key"
     with pytest.raises(keys.KeyRefused, match="missing"):
-        keys.credential_key(path)
+        keys.secret_key(path)
     path.write_text("AAAA")
     path.chmod(0o640)
     with pytest.raises(keys.KeyRefused, match="readable by others"):
-        keys.credential_key(path)
+        keys.secret_key(path)
     path.chmod(0o600)
     with pytest.raises(keys.KeyRefused, match="32 bytes"):
-        keys.credential_key(path)
+        keys.secret_key(path)
 
 
 @pytest.mark.requirement("URS-SIG-010")

@@ -110,7 +110,7 @@ def forge_checkpoint(owner) -> None:
         (redate, "block 1", "index_digest"),
         (insert, "block 1", "added|changed|place"),
         (move_to_another_block, "block 1, record with sequence 4", "missing"),
-        (renumber, "block 1", "signed checkpoint"),
+        (renumber, "block 1", "holds no fork record"),
         (remove_block, "block 2", "number 2 where 1 must come"),
         (forge_checkpoint, "checkpoint in the database", "does not fit"),
     ],

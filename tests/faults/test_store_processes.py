@@ -202,7 +202,7 @@ def storage(store: clusters.Store) -> Iterator[Storage]:
 def test_a_flush_that_fails_once_acknowledges_nothing(store, storage, campaign):
     store.start()
     lost = after = 0
-    with store.as_role(), clusters.Clients(8) as clients:
+    with store.as_role(), store.sealing(), clusters.Clients(8) as clients:
         for run in range(campaign.runs):
             chance = clusters.moment(SEED, run)
             clients.wait_for(20)
@@ -296,7 +296,7 @@ def test_a_full_log_volume_stops_the_server_and_loses_nothing(store, storage, ca
     store.server.settings += ["wal_recycle=off", "min_wal_size=32MB"]
     store.start()
     slowest = 0.0
-    with store.as_role(), clusters.Clients(8) as clients:
+    with store.as_role(), store.sealing(), clusters.Clients(8) as clients:
         for _ in range(campaign.runs):
             clients.wait_for(50)
             before = storage.failed_writes

@@ -13,7 +13,13 @@ from typing import Any
 
 from django.template.backends.django import DjangoTemplates
 
-from tests.web import samples_audit, samples_decision, samples_desk, samples_evidence
+from tests.web import (
+    samples_audit,
+    samples_decision,
+    samples_desk,
+    samples_evidence,
+    samples_exports,
+)
 from tests.web.samples import NOW, Message, digest, shell
 from twin_core.web.shell import Shell
 
@@ -90,6 +96,12 @@ PAGES: dict[str, tuple[str, str, Any]] = {
         partial(samples_audit.archive, empty=True),
     ),
     "people": ("audit/people.html", "Trail", samples_audit.people),
+    "exports": ("audit/exports.html", "Trail", samples_exports.exports),
+    "exports-empty": (
+        "audit/exports.html",
+        "Trail",
+        partial(samples_exports.exports, empty=True),
+    ),
     "evidence": ("validation/evidence.html", "Evidence", samples_evidence.evidence),
     "run": ("validation/run.html", "Evidence", samples_evidence.run),
     "health": ("web/health.html", "Health", samples_desk.health),

@@ -22,6 +22,7 @@ PROCESSES = {
     "run_indexer": Process("indexer", "TWIN_INDEXER_DATABASE_URL"),
     "rebuild_index": Process("rebuild_index", "TWIN_INDEXER_DATABASE_URL"),
     "run_gate": Process("gate", "TWIN_GATE_DATABASE_URL"),
+    "run_watch": Process("watch", APPLICATION),
     "stamp_checkpoint": Process("stamp_checkpoint", "TWIN_SEALER_DATABASE_URL"),
     "verify_ledger": Process("verify_ledger", "TWIN_AUDITOR_DATABASE_URL"),
     "verify_tokens": Process("verify_tokens", "TWIN_AUDITOR_DATABASE_URL"),

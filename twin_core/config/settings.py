@@ -117,7 +117,7 @@ AUTH_PASSWORD_VALIDATORS = [
         ("CommonPasswordValidator", {}),
         (
             "UserAttributeSimilarityValidator",
-            {"user_attributes": ("username", "printed_name", "email")},
+            {"user_attributes": ("username", "printed_name", "email_shown")},
         ),
     )
 ]
@@ -163,6 +163,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
 CREDENTIAL_KEY_FILE = env_path("TWIN_CREDENTIAL_KEY_FILE", DATA_DIR / "keys" / "credential.key")
+PERSONAL_KEY_FILE = env_path("TWIN_PERSONAL_KEY_FILE", DATA_DIR / "keys" / "personal.key")
 ADVICE_VALID_H = env_number("TWIN_ADVICE_VALID_H", default=12)  # process hours to sign and write
 ADVICE_QUIET_H = env_number("TWIN_ADVICE_QUIET_H", default=24)  # after a rejection, process hours
 INSTALLED_TWINS = ["twin_core.equipment.bioreactor"]  # one line for each twin in use
@@ -176,7 +177,14 @@ ESTIMATE_EVERY_H = env_number("TWIN_ESTIMATE_EVERY_H", default=6)  # process hou
 LEDGER_ORIGIN = env_text("TWIN_LEDGER_ORIGIN", "localhost/ledger")
 LEDGER_KEY_FILE = env_path("TWIN_LEDGER_KEY_FILE", DATA_DIR / "keys" / "ledger.key")
 LEDGER_PUBLIC_KEY_FILE = env_path("TWIN_LEDGER_PUBLIC_KEY_FILE", DATA_DIR / "keys" / "ledger.pub")
+DOCUMENT_KEY_FILE = env_path("TWIN_DOCUMENT_KEY_FILE", DATA_DIR / "keys" / "document.key")
+DOCUMENT_CERTIFICATE_FILE = env_path(
+    "TWIN_DOCUMENT_CERTIFICATE_FILE", DATA_DIR / "keys" / "document.pem"
+)
+EXPORT_DIR = env_path("TWIN_EXPORT_DIR", DATA_DIR / "exports")
+EXPORT_KEEP_DAYS = env_number("TWIN_EXPORT_KEEP_DAYS", default=30)  # of finished export files
 CHECKPOINT_DIR = env_path("TWIN_CHECKPOINT_DIR", DATA_DIR / "checkpoints")
+WATCH_EVERY_S = env_number("TWIN_WATCH_EVERY_S", default=30)  # seconds between looks at the guards
 WITNESSES_FILE = env_path("TWIN_WITNESSES", DATA_DIR / "witnesses.txt")  # no file: none is asked
 CHECKPOINT_FOLDERS = env_paths("TWIN_CHECKPOINT_FOLDERS")  # further ones, on other machines' disks
 CHECKPOINT_HOOK = env_optional_path("TWIN_CHECKPOINT_HOOK")  # a program that takes checkpoints

@@ -73,8 +73,14 @@ class RecordSerializer(serializers.Serializer):
     leaf = serializers.SerializerMethodField()
     recorded_at = serializers.DateTimeField()
 
+    is_trusted = serializers.SerializerMethodField()
+
     def get_leaf(self, record: Any) -> str:
         return bytes(record.leaf).hex()
+
+    def get_is_trusted(self, record: Any) -> bool:
+        """Whether stored text, stored leaf and sealed leaf are one."""
+        return record.pk not in self.context["untrusted"]
 
 
 class InclusionSerializer(serializers.Serializer):

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from audit import api as audit
-from audit.api import Record, Role, Signature, User, inclusion, sessions, trail
+from audit.api import Record, Role, Signature, User, inclusion, sessions, trail, trust
 from twin_core.rest import serializers
 from twin_core.rest.pagination import ByKey
 from twin_core.rest.permissions import OwnSession
@@ -107,7 +107,9 @@ class RecordsView(APIView):
         found = pages.paginate_queryset(
             trail.search(filters, audit.scope.of(request.user)), request, view=self
         )
-        return pages.get_paginated_response(serializers.RecordSerializer(found, many=True).data)
+        context = {"untrusted": trust.untrusted(found or [])}
+        told = serializers.RecordSerializer(found, many=True, context=context)
+        return pages.get_paginated_response(told.data)
 
 
 class RecordView(APIView):
@@ -122,7 +124,8 @@ class RecordView(APIView):
         record.is_intact = audit.is_intact(record)
         record.inclusion = inclusion.prove(record)
         record.shown_signatures = audit.signatures_of(record)
-        return Response(serializers.ProvedRecordSerializer(record).data)
+        context = {"untrusted": trust.untrusted([record])}
+        return Response(serializers.ProvedRecordSerializer(record, context=context).data)
 
 
 class SignaturesView(APIView):

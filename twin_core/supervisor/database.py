@@ -23,8 +23,9 @@ OLDEST_SERVER = 180000
 GUARD_SCHEMA = "twin_guard"
 SEARCH_SCHEMA = "twin_search"
 SEARCH_EXTENSIONS = ("pg_trgm", "btree_gin")
-# A record of each DDL command on our schemas. `ledger_note_ddl(tag, object type, identity)` comes
-# with the ledger's migrations; before they have run there is nothing to write into.
+# A record of each DDL command, whatever its schema; a session's own passing tables are left out.
+# `ledger_note_ddl(tag, object type, identity)` comes with the ledger's migrations; before they
+# have run there is nothing to write into.
 NOTE_DDL: LiteralString = """
 CREATE OR REPLACE FUNCTION twin_guard.note_ddl() RETURNS event_trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
@@ -38,14 +39,14 @@ BEGIN
         FOR change IN SELECT DISTINCT object_type, object_identity
             FROM pg_event_trigger_dropped_objects()
             WHERE original AND NOT is_temporary
-                AND coalesce(schema_name, 'public') IN ('public', 'twin_guard')
+                AND coalesce(schema_name, 'public') !~ '^pg_temp'
         LOOP
             PERFORM public.ledger_note_ddl(TG_TAG, change.object_type, change.object_identity);
         END LOOP;
     ELSE
         FOR change IN SELECT DISTINCT object_type, object_identity
             FROM pg_event_trigger_ddl_commands()
-            WHERE coalesce(schema_name, 'public') IN ('public', 'twin_guard')
+            WHERE coalesce(schema_name, 'public') !~ '^pg_temp'
         LOOP
             PERFORM public.ledger_note_ddl(
                 TG_TAG, change.object_type, coalesce(change.object_identity, ''));
@@ -87,6 +88,16 @@ def initialise(admin_url: str, environment: Mapping[str, str], *, verbosity: int
     with connect(admin_url, database) as inside:
         set_event_triggers(inside)
     return f"database {database} is ready, with roles {', '.join(x.role.name for x in ours)}"
+
+
+def record_guards(admin_url: str, environment: Mapping[str, str], *, verbosity: int = 1) -> None:
+    """Record triggers, grants, functions and roles as they are as those that are expected.
+
+    Call it when ``initialise`` is done: it is the owner's act.
+    """
+    ours, _ = logins(environment)
+    with django_connected(admin_url, database=ours[0].database, role=OWNER):
+        call_command("record_guards", reason="made by init_database", verbosity=verbosity)
 
 
 def connect(admin_url: str, database: str | None = None) -> psycopg.Connection[Any]:

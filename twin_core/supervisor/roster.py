@@ -149,6 +149,7 @@ INDEXER = Entry(
 )
 WEB = Entry("web", web, ready=answers)
 RELAY = Entry("relay", manage("run_relay"))
+WATCH = Entry("watch", manage("run_watch"))
 WORKER = Entry("worker", worker, stop_signals=(signal.SIGTERM, signal.SIGQUIT))
 CONNECTOR = Entry("connector", manage("run_connector"), prepare=identities())
 GATE = Entry("gate", manage("run_gate"), "TWIN_GATE_DATABASE_URL", prepare=identities())
@@ -174,7 +175,7 @@ DEMO_PLANTS = tuple(
     for asset, after in (("BR-101", ""), ("BR-201", SET_UP.name))  # the twin sees its first hour
 )
 ROSTER = (
-    *(SEALER, WEB, RELAY, WORKER, CONNECTOR, GATE, WITNESS),
+    *(SEALER, WEB, WATCH, RELAY, WORKER, CONNECTOR, GATE, WITNESS),
     *(SET_UP, *DEMO_PLANTS, TRACKING, INDEXER),
 )
 

@@ -9,12 +9,29 @@ import hashlib
 import json
 import secrets
 from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.x509.oid import NameOID
 
 from twin_core.supervisor.folder import DataFolder, write_private
+
+DOCUMENTS_VALID = timedelta(days=3652)
+USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
 
 
 def password() -> str:
@@ -45,13 +62,18 @@ def load_or_make(folder: DataFolder) -> Secrets:
     if asdict(kept) != known:
         write_private(store, json.dumps(asdict(kept), indent=1) + "\n")
     make_ledger_key(folder, kept.ledger_origin)
-    make_credential_key(folder)
+    make_document_key(folder, kept.ledger_origin)
+    make_secret_key(folder, "credential.key")
+    make_secret_key(folder, "personal.key")
     return kept
 
 
-def make_credential_key(folder: DataFolder) -> None:
-    """Make the key that code secrets are encrypted under, unless there is one; never replace it."""
-    path = folder.keys / "credential.key"
+def make_secret_key(folder: DataFolder, name: str) -> None:
+    """Make a key for secrets or personal text in the database, unless there is one; never replace.
+
+    A lost one is restored from the key backup: what stands under it would not open with another.
+    """
+    path = folder.keys / name
     if not path.exists():
         write_private(path, base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
 
@@ -69,6 +91,46 @@ def make_ledger_key(folder: DataFolder, origin: str) -> None:
     )
     write_private(folder.keys / "ledger.pub", verifier_key(origin, key.public_key()) + "\n")
     write_private(private, pem.decode())
+
+
+def make_document_key(folder: DataFolder, origin: str) -> None:
+    """Make the key that seals exported documents, and its certificate, unless there is one.
+
+    The certificate is self-signed: whoever checks a document is given it, or its fingerprint,
+    another way. A site with its own authority names its own files in the settings.
+    """
+    private = folder.keys / "document.key"
+    if private.exists():
+        return
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = document_certificate(key, origin).public_bytes(serialization.Encoding.PEM)
+    write_private(folder.keys / "document.pem", certificate.decode())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    write_private(private, pem.decode())
+
+
+def document_certificate(key: ec.EllipticCurvePrivateKey, origin: str) -> x509.Certificate:
+    """Return a certificate of the key for nothing but sealing documents."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Documents of {origin}"[:64])])
+    now = datetime.now(UTC)
+    usage = dict.fromkeys(USAGES, False) | {"digital_signature": True, "content_commitment": True}
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + DOCUMENTS_VALID)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(**usage), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
 
 
 def verifier_key(name: str, public: Ed25519PublicKey) -> str:

@@ -45,6 +45,7 @@ def tiles(report: status.Report) -> Iterator[HealthTile]:
     now = timezone.now()
     yield sealer(now)
     yield checkpoint(now)
+    yield guards(now)
     yield outside()
     yield worker(now)
     yield from connectors(now)
@@ -88,6 +89,27 @@ def checkpoint(now: datetime) -> HealthTile:
         if late
         else "Signed each second in which records come; kept outside the database too.",
         facts=[("Ledger head", f"No. {head.sequence}")],
+    )
+
+
+def guards(now: datetime) -> HealthTile:
+    """Return how triggers, grants and functions stand against what is on record."""
+    found = audit.guards.standing(now)
+    said = ServiceStatus.objects.filter(name="watch").first()
+    silent = said is None or (now - said.at).total_seconds() > QUIET + settings.WATCH_EVERY_S
+    state = "failed" if found.state == "changed" else "late" if found.is_alarm else "running"
+    words = sentence(str(found))
+    if said is not None and said.state == "fault":
+        state, words = "failed", sentence(said.detail)
+    elif silent and state == "running":
+        state, words = "late", "Nobody looks at the guards now: look whether the watch runs."
+    return HealthTile(
+        name="Guards",
+        state=state,
+        value={"intact": "as recorded"}.get(found.state, found.state),
+        words=words,
+        since=found.since,
+        facts=[("Last look", f"{span((now - said.at).total_seconds())} ago" if said else "never")],
     )
 
 

@@ -54,6 +54,7 @@ LOOKS: dict[str, Look] = {
     "undecided": QUESTION,
     "holds": OK,
     "broken": BAD,
+    "untrusted": BAD,
     "not_checked": PLAIN,
     # samples
     "good": OK,
@@ -87,6 +88,12 @@ LOOKS: dict[str, Look] = {
     "archived": OK,
     "dropped": OFF,
     "held": PAUSE,
+    # exports
+    "requested": WAIT,
+    "making": WORK,
+    "done": OK,
+    "cancelled": OFF,
+    "files_deleted": OFF,
     "signed": OK,
     "unsigned": OFF,
     # reviews of the trail

@@ -27,6 +27,7 @@ WORDS = {
     "sealer": "The sealer",
     "connector": "The connector",
     "gate": "The write gate",
+    "watch": "The watch on the guards",
     "indexer": "The indexer",
 }
 MEANING = {
@@ -38,6 +39,7 @@ MEANING = {
     "gate": "Nothing is written to the plant meanwhile.",
     "web": "No page answers; data, estimates and forecasts go on.",
     "relay": "New work reaches the worker late; none is lost.",
+    "watch": "A change of triggers, grants or functions would be noticed late.",
     "indexer": "Searching the trail is slower; nothing is missing from it.",
     "tracking": "The copy in the tracking store is late; the registry is not touched.",
 }

@@ -63,9 +63,16 @@ function isSource(source) {
   return hasMembers(source, names) && names.every((name) => isTextOrNull(source[name]));
 }
 
+function isChange(change) {
+  if (!hasMembers(change, ["new", "old", "subject"]) || !hasMembers(change.subject, ["id", "type"])) return false;
+  const { subject } = change;
+  return isText(subject.id) && isText(subject.type) && [change.old, change.new].every((side) => side === null || isObject(side));
+}
+
+const isChanges = (value) => Array.isArray(value) && value.every(isChange);
 const isHashes = (value) => Array.isArray(value) && value.every(isHash);
 const PAYLOAD_FORMS = {
-  actor: isActor, blobs: isHashes, changes: Array.isArray, data: (value) => value === null || isObject(value),
+  actor: isActor, blobs: isHashes, changes: isChanges, data: (value) => value === null || isObject(value),
   kind: isText, occurred_at: isTime, parents: isHashes, reason: isTextOrNull, source: isSource, stream: isText,
 };
 

@@ -262,7 +262,7 @@ ATTACKS = [
     Attack(
         "drop the last checkpoint",
         edited("checkpoints.jsonl", edit=lambda x: x.pop()),
-        "manifest.json|checkpoints.jsonl|checkpoint of size",
+        "manifest.json|checkpoints.jsonl|checkpoint of size|last checkpoint",
     ),
     Attack(
         "duplicate a checkpoint",
@@ -308,6 +308,12 @@ ATTACKS = [
         MadeLedger(witnesses=WITNESSES[:1] * 2).write,
         LAST,
         f"{PUBLIC}\n{ALL_WITNESSES}quorum 2\n",
+    ),
+    Attack(
+        "trust witnesses, but no key of the ledger",
+        MadeLedger(witnesses=WITNESSES).write,
+        f"trust|{LAST}",
+        f"{ALL_WITNESSES}quorum 3\n",
     ),
     Attack("put another body under a token", with_file("tokens/4.txt", b"x\n"), "tokens/4.txt"),
     Attack(

@@ -90,7 +90,9 @@ HEADERS = [
 
 ABOUT = {"address": None, "process": "p", "session": None, "software": "1"}
 PERSON = {"id": "019c1355-0000-4000-8000-000000000000", "kind": "person", "name": 'P "\\'}
-MALFORMED = [  # case, member, what stands there
+SUBJECT = {"id": "S-1", "type": "sample"}
+CHANGE = {"subject": SUBJECT, "old": None, "new": {"any": [1, {"thing": None}]}}
+MALFORMED: list[tuple[str, str, Any]] = [  # case, member, what stands there
     ("an actor that is a text", "actor", "connector"),
     ("an actor without a name", "actor", {"id": "c", "kind": "process"}),
     ("an actor with a member more", "actor", {**PERSON, "role": "qa"}),
@@ -115,6 +117,15 @@ MALFORMED = [  # case, member, what stands there
     ("a kind that is null", "kind", None),
     ("changes that are null", "changes", None),
     ("changes that are an object", "changes", {}),
+    ("a change that is null", "changes", [None]),
+    ("a change without an old side", "changes", [{"subject": SUBJECT, "new": {}}]),
+    ("a change with a member more", "changes", [{**CHANGE, "why": None}]),
+    ("a change whose old side is a text", "changes", [{**CHANGE, "old": "x"}]),
+    ("a change whose new side is a list", "changes", [{**CHANGE, "new": []}]),
+    ("a change of nothing", "changes", [{**CHANGE, "subject": None}]),
+    ("a subject with a number", "changes", [{**CHANGE, "subject": {**SUBJECT, "id": 7}}]),
+    ("a subject with a null", "changes", [CHANGE, {**CHANGE, "subject": {**SUBJECT, "id": None}}]),
+    ("a subject with a member more", "changes", [{**CHANGE, "subject": {**SUBJECT, "x": "x"}}]),
     ("a reason that is a number", "reason", 1),
     ("a reason that is false", "reason", False),
     ("data that is a list", "data", []),
@@ -126,6 +137,7 @@ WELL_FORMED: list[tuple[str, dict[str, Any]]] = [
     ("a payload of empty texts", {"stream": "", "kind": "", "reason": ""}),
     ("a day in a thirteenth month", {"occurred_at": "2026-13-32T25:61:61.000000Z"}),
     ("a text of every script", {"reason": "\u0000\u001f\u007f\u2028\ufeff\ud7ff\ue000\U0010ffff"}),
+    ("several changes", {"changes": [CHANGE, {**CHANGE, "old": {}, "new": None}]}),
     ("a source full of texts", {"source": dict.fromkeys(ABOUT, "\n")}),
 ]
 

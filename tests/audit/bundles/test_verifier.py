@@ -292,3 +292,36 @@ def test_a_selection_names_its_records_by_sequence(selection):
     assert len(index) == 10  # of blocks 1, 2 and 3, which hold the selected ones
     proofs = [canonical.decode(line) for line in tampering.lines_of(selection, "proofs.jsonl")]
     assert tuple(proof["sequence"] for proof in proofs) == SELECTED
+
+
+@pytest.mark.parametrize(
+    ("members", "what"),
+    [
+        ({"actor": {"id": "x", "kind": "robot", "name": "x"}}, "actor"),
+        ({"actor": {"id": "x", "kind": "process"}}, "actor"),
+        ({"source": {"address": 1, "process": None, "session": None, "software": None}}, "source"),
+        (
+            {"changes": [{"subject": {"id": None, "type": "x"}, "old": None, "new": None}]},
+            "changes",
+        ),
+        ({"changes": [{"subject": {"id": "x", "type": "x"}, "old": "x", "new": None}]}, "changes"),
+        ({"changes": ["x"]}, "changes"),
+        ({"data": "x"}, "data"),
+        ({"parents": ["x"]}, "parents"),
+        ({"reason": 1}, "reason"),
+        ({"occurred_at": "yesterday"}, "occurred_at"),
+        ({"v": 2}, "v"),
+    ],
+)
+def test_a_payload_of_another_form_is_named_though_it_was_sealed(tmp_path, members, what):
+    """Also behind payloads of its kind that taught the verifier their shape."""
+    payloads = [*(payload(number) for number in range(1, 4)), payload(4, **members)]
+    made = MadeLedger(sizes=(4,), payloads=payloads, checkpointed=(0,))
+    found = f"FLAW records.jsonl line 4: {what} is malformed"
+    assert flaw(made.write(tmp_path / "b")) == found
+
+
+def test_a_trust_file_from_windows_is_read(complete, tmp_path):
+    text = f"# keys\r\n{MadeLedger().public}\r\n"
+    (tmp_path / "trust").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert verifier.verify(complete, tmp_path / "trust").facts["proved_by"]

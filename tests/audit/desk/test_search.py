@@ -220,6 +220,13 @@ def test_the_index_is_what_the_ledger_says_and_can_be_made_again(desk, acts):
         ("UPDATE audit_searchrow SET about = '{}' WHERE sequence = 4", "record 4 is not"),
         ("DELETE FROM audit_searchrow WHERE sequence = 7", "record 7 is missing"),
         ("DELETE FROM audit_searchedge WHERE child = 19", "record 19 is not"),
+        (
+            "WITH moved AS (DELETE FROM audit_searchrow WHERE sequence = 5 RETURNING *) "
+            "INSERT INTO audit_searchrow (sequence, record_id, recorded_at, kind, stream, actor_id,"
+            " actor_kind, about, words) SELECT 5, uuidv7(), recorded_at, kind, stream, actor_id,"
+            " actor_kind, about, words FROM moved",
+            "record 5 is not",
+        ),
         ("INSERT INTO audit_searchedge VALUES (77, '\\x00')", "descent of 77"),
         ("UPDATE audit_searchbucket SET count = 21", "bucket 0"),
         ("INSERT INTO audit_searchkind VALUES ('tests.other')", "kinds"),
@@ -240,6 +247,28 @@ def test_a_row_that_was_altered_removed_or_added_is_named(desk, as_role, stateme
     with as_role("superuser") as insider:
         insider.execute(statement)
     assert words in (comparison.compare().flaw or "")
+
+
+@pytest.mark.requirement("URS-WEB-030")
+def test_rows_of_a_dropped_month_stay_without_harm_until_the_index_is_made_again(desk, as_role):
+    for block in range(3):
+        for number in range(3):
+            act(3 * block + number)
+        desk.seal()
+    desk.index()
+    with as_role("superuser") as insider:
+        insider.execute("ALTER TABLE audit_record DISABLE TRIGGER ALL")
+        insider.execute(
+            "DELETE FROM audit_record record USING audit_block block WHERE block.number = 1 AND "
+            "record.transaction >= block.transaction_from AND "
+            "record.transaction < block.transaction_below"
+        )
+    assert comparison.compare().flaw is None
+    with desk.as_indexer():
+        indexing.rebuild()
+    assert found(kind="tests.") == titles([0, 1, 2, 6, 7, 8])
+    again = comparison.compare()
+    assert (again.flaw, again.rows) == (None, 6)
 
 
 @pytest.mark.requirement("URS-WEB-030")

@@ -148,7 +148,7 @@ def test_a_checkpoint_is_stamped_each_day_and_where_it_was_asked_for(
 
 @pytest.mark.requirement("URS-AUD-034")
 def test_an_authority_that_fails_is_an_outage_recorded_once(ledger, server, tmp_path, monkeypatch):
-    monkeypatch.setattr(timestamps, "PAUSE", timedelta(0))
+    monkeypatch.setattr(timestamps, "PAUSE", 0.0)
     good, server.answer = server.answer, lambda request: TestAuthority.refusal()
     stamper = Stamper(tmp_path / "none.txt")
     for _ in range(2):

@@ -2,6 +2,7 @@
 
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -15,7 +16,7 @@ from tests.audit.people import PASSWORD
 from tests.audit.retention.old_months import OLD, POLICY
 
 
-def ran(*words: str, **options: str) -> str:
+def ran(*words: str, **options: Any) -> str:
     output = StringIO()
     call_command(*words, stdout=output, **options)
     return output.getvalue()
@@ -24,12 +25,12 @@ def ran(*words: str, **options: str) -> str:
 @pytest.mark.requirement("URS-AUD-061")
 @pytest.mark.requirement("URS-AUD-063")
 def test_a_month_is_archived_and_dropped_by_commands_as_the_sealer(decades):
-    text = ran("archive_month", OLD, to=str(decades.to))
+    text = ran("archive_month", OLD, to=decades.to)
     assert f"{OLD}: 4 records" in text and "manifest SHA-256" in text
     decades.approve(OLD, decades.approver)
     decades.approve(OLD, decades.second)
     elsewhere = decades.to.rename(decades.place / "tapes") / OLD
-    text = ran("drop_month", OLD, bundle=str(elsewhere))
+    text = ran("drop_month", OLD, bundle=elsewhere)
     assert "3 of 4 records dropped" in text
     decades.ledger.seal()
     assert decades.ledger.verify().ok
@@ -38,7 +39,7 @@ def test_a_month_is_archived_and_dropped_by_commands_as_the_sealer(decades):
 @pytest.mark.requirement("URS-AUD-064")
 @pytest.mark.parametrize("command", ["archive_month", "drop_month"])
 def test_a_refusal_names_every_reason_and_is_recorded(decades, command):
-    options = {"to": str(decades.to)} if command == "archive_month" else {}
+    options = {"to": decades.to} if command == "archive_month" else {}
     month = f"{Record.objects.latest('id').recorded_at:%Y-%m}"
     with pytest.raises(CommandError, match=r"not (archived|dropped)"):
         ran(command, month, **options)

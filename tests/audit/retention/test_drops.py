@@ -327,3 +327,37 @@ def test_the_clock_of_the_test_is_not_part_of_the_evidence(decades):
     decades.archive()
     shown = drops.shown_until(OLD)
     assert timedelta(0) <= timezone.now() - shown < timedelta(days=12)
+
+
+@pytest.mark.requirement("URS-AUD-063")
+def test_no_table_keeps_a_text_of_a_dropped_month(decades, as_role):
+    superuser = as_role("superuser")
+    superuser.execute(
+        "INSERT INTO audit_searchrow (sequence, record_id, recorded_at, kind, stream, actor_id, "
+        "actor_kind, about, words) VALUES (1, %s, now(), 'k', 's', 'a', 'process', '{}', %s)",
+        [decades.keys[0], "old fact 0"],
+    )
+    superuser.commit()
+    assert "audit_searchrow" in tables_that_hold(superuser, "old fact 0")
+    superuser.rollback()
+    decades.dropped()
+    assert tables_that_hold(superuser, "old fact 0") == set()
+    assert tables_that_hold(superuser, "old fact 2") == {"audit_record_201501"}  # of people
+
+
+def tables_that_hold(session, text: str) -> set[str]:
+    tables = session.execute(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    ).fetchall()
+    query = 'SELECT EXISTS (SELECT FROM "{}" held WHERE strpos(held::text, %s) > 0)'
+    return {t for (t,) in tables if session.execute(query.format(t), [text]).fetchone()[0]}
+
+
+@pytest.mark.requirement("URS-AUD-065")
+def test_no_table_holds_a_record_by_a_constraint(ledger_db, as_role):
+    found = as_role("superuser").execute(
+        "SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND "
+        "AND conparentid = 0 AND confrelid IN (SELECT 'audit_record'::regclass UNION ALL "
+        "SELECT inhrelid FROM pg_inherits WHERE inhparent = 'audit_record'::regclass)"
+    )
+    assert found.fetchall() == []

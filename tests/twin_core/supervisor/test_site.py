@@ -24,12 +24,13 @@ from twin_core.supervisor.status import State
 AS_ROOT = os.geteuid() == 0
 PATIENCE = 120.0  # seconds after which a test gives up; nothing is measured by it
 EVERYTHING = [
-    *("postgres", "valkey", "sealer", "web"),
+    *("postgres", "valkey", "sealer", "web", "watch"),
     *("relay", "worker", "connector", "gate", "tracking", "indexer"),
 ]
 ROLES_OF = {
     "sealer": {"twin_sealer"},
     "web": {"twin_application"},
+    "watch": {"twin_application"},
     "relay": {"twin_application"},
     "worker": {"twin_application"},
     "connector": {"twin_application"},

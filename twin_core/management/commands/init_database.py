@@ -29,6 +29,7 @@ class Command(BaseCommand):
             done = database.initialise(
                 os.environ[ADMIN], os.environ, verbosity=options["verbosity"]
             )
+            database.record_guards(os.environ[ADMIN], os.environ, verbosity=options["verbosity"])
         except (RoleAddressWrong, database.DatabaseRefused, psycopg.OperationalError) as error:
             raise CommandError(str(error).strip()) from error
         self.stdout.write(self.style.SUCCESS(done))

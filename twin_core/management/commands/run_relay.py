@@ -14,11 +14,12 @@ from audit import api as audit
 from twin_core import outbox
 from twin_core.config.celery import app
 from twin_core.insight import capsules, recommendations
-from twin_core.tasks import work
+from twin_core.tasks import ask_for_exports, work
 
 AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, QueueError)
 log = structlog.get_logger("relay")
 PATIENCE = 1.0  # seconds between two looks when nothing wakes the relay
+DELETE_S = 3600.0  # seconds between two looks for export files that were kept their time
 EXPIRE_S = 2.0  # seconds between two looks for advice that nobody signed or wrote in time
 NOT_OURS = ("write",)  # the write gate takes its orders itself
 
@@ -27,6 +28,7 @@ class Command(BaseCommand):
     help = "Send work from the outbox to the workers; Redis only carries, the table is the truth."
     stopped = False
     expired_at = 0.0
+    deleted_at = -DELETE_S
 
     def handle(self, **options: Any) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -60,3 +62,11 @@ class Command(BaseCommand):
             with audit.acting(audit.process_actor()):
                 recommendations.expire_stale()
                 capsules.ask_for_ended()
+                ask_for_exports()
+                self.delete_old_exports()
+
+    def delete_old_exports(self) -> None:
+        """Delete export files whose time is over: a look each hour."""
+        if time.monotonic() - self.deleted_at >= DELETE_S:
+            self.deleted_at = time.monotonic()
+            audit.exports.jobs.delete_old()

@@ -4,28 +4,8 @@ import pytest
 from django.db import transaction
 
 from audit import api, exports, verifier
-from audit.checkpoint import vkey
+from audit.exports import cut, making
 from audit.models import Record
-from tests.audit.sealing import ORIGIN
-
-
-@pytest.fixture
-def filled(ledger, tmp_path, settings):
-    """Three hundred records in blocks of uneven size, some with blobs, on two streams."""
-    settings.LEDGER_PUBLIC_KEY_FILE = tmp_path / "ledger.pub"
-    settings.LEDGER_PUBLIC_KEY_FILE.write_text(vkey(ORIGIN, ledger.key) + "\n")
-    for size in (1, 255, 2, 42):
-        with transaction.atomic():
-            digest = api.put_blob(f"content {size}".encode(), "text/plain")
-            for place in range(size):
-                api.append(
-                    stream="batch/B-1" if place % 7 == 0 else "other",
-                    kind="test.fact.noted",
-                    reason=f"{size}/{place}",
-                    blobs=[digest] if place == 0 else [],
-                )
-        ledger.seal()
-    return ledger
 
 
 def trusted(settings, folder):
@@ -101,15 +81,16 @@ def test_a_person_is_found_by_id_alone(filled, tmp_path):
 
 @pytest.mark.requirement("URS-AUD-008")
 def test_what_is_sealed_during_an_export_does_not_spoil_it(filled, tmp_path, settings, monkeypatch):
-    contents = exports._contents
+    cut_now = cut.cut_now
 
-    def seal_meanwhile(selection, *others):
+    def seal_meanwhile(*given, **named):
+        made = cut_now(*given, **named)
         with transaction.atomic():
             api.append(stream="other", kind="test.fact.noted", reason="meanwhile")
         filled.seal()
-        return contents(selection, *others)
+        return made
 
-    monkeypatch.setattr(exports, "_contents", seal_meanwhile)
+    monkeypatch.setattr(making, "cut_now", seal_meanwhile)
     exports.export(tmp_path / "bundle")
     result = trusted(settings, tmp_path / "bundle")
     assert result.ok, result

@@ -1,0 +1,1 @@
+"""Nothing goes round the record store unseen: what guards it is fingerprinted and watched."""
