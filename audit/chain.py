@@ -6,7 +6,7 @@ A check returns the first ``Finding`` or None; it never raises on data that was 
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -40,7 +40,11 @@ class Entry:
     @property
     def line(self) -> bytes:
         """The index line, without its newline."""
-        return canonical.encode({**asdict(self), "transaction": str(self.transaction)})
+        return (
+            f'{{"id":"{self.id}","leaf":"{self.leaf.hex()}",'
+            f'"recorded_at":"{canonical.timestamp(self.recorded_at)}",'
+            f'"sequence":{self.sequence},"transaction":"{self.transaction}"}}'
+        ).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Header:
         """The canonical bytes that are hashed and stored."""
         return canonical.encode(
             {
-                **asdict(self),
+                **{field.name: getattr(self, field.name) for field in fields(self)},
                 "transaction_from": str(self.transaction_from),
                 "transaction_below": str(self.transaction_below),
             }

@@ -225,6 +225,11 @@ def fetch_from_tiles(read_tile: ReadTile) -> Fetch:
     return fetch
 
 
+def split(hashes: bytes) -> list[bytes]:
+    """Return joined hashes one by one."""
+    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
+
+
 def _complete_root(hashes: bytes) -> bytes:
     """Root of a power of two of concatenated hashes."""
     while len(hashes) > HASH_BYTES:

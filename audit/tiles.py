@@ -6,12 +6,12 @@ Only full tiles above level 0 are stored; an unfinished one is computed from the
 from audit import merkle
 from audit.models import Block, Tile
 
-WIDTH, HASH = 256, 32  # hashes in a tile, bytes in a hash
+WIDTH, HASH = merkle.TILE_WIDTH, merkle.HASH_BYTES
 
 
 def restore(size: int) -> merkle.Tree:
     """Return the tree of the first ``size`` leaves, ready to grow."""
-    edge = [_split(leaves(size - size % WIDTH, size))]
+    edge = [merkle.split(leaves(size - size % WIDTH, size))]
     level, width = 1, size // WIDTH
     while width:
         edge.append(_roots(level, width - width % WIDTH, width))
@@ -53,7 +53,7 @@ def leaves(start: int, stop: int) -> bytes:
 
 def _roots(level: int, start: int, stop: int) -> list[bytes]:
     """Return the hashes of a level from ``start`` to ``stop``: roots of the full tiles below."""
-    return [merkle.root(_split(tile)) for tile in _full(level - 1, start, stop)]
+    return [merkle.root(merkle.split(tile)) for tile in _full(level - 1, start, stop)]
 
 
 def _full(level: int, start: int, stop: int) -> list[bytes]:
@@ -62,7 +62,3 @@ def _full(level: int, start: int, stop: int) -> list[bytes]:
         return [bytes(h) for h in rows.order_by("position").values_list("hashes", flat=True)]
     joined = leaves(start * WIDTH, stop * WIDTH)
     return [joined[at : at + WIDTH * HASH] for at in range(0, len(joined), WIDTH * HASH)]
-
-
-def _split(hashes: bytes) -> list[bytes]:
-    return [hashes[at : at + HASH] for at in range(0, len(hashes), HASH)]

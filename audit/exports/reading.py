@@ -25,6 +25,7 @@ BLOCKS = 1_000  # headers a question
 EPOCH, MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 DROPPED = b"\n"  # stands for the text of a record that was dropped after its time
 T = TypeVar("T")
+B = TypeVar("B", "SealedBlock", Block)
 ORDERED = """
 SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off
 """  # by the index, whatever the statistics say: each row is read once, in its order
@@ -95,13 +96,13 @@ def pages(found: Iterable[SealedBlock]) -> Iterator[Page]:
     The leaf of an index line is the sealed one, not the stored one, wherever a block has as many
     records as it was sealed with: where a record was altered, a verifier can then name it.
     """
-    for span in _spans(found):
+    for span in spans(found):
         yield from _fast(span)
 
 
-def _spans(found: Iterable[SealedBlock]) -> Iterator[list[SealedBlock]]:
+def spans(found: Iterable[B]) -> Iterator[list[B]]:
     """Yield runs of blocks whose transactions touch, of a question together or of one block."""
-    span: list[SealedBlock] = []
+    span: list[B] = []
     for block in found:
         touches = span and span[-1].transaction_below == block.transaction_from
         fits = block.first_sequence + block.count - span[0].first_sequence <= SPAN if span else True
@@ -118,9 +119,9 @@ def _fast(span: Sequence[SealedBlock]) -> Iterator[Page]:
     first, end = span[0].first_sequence, span[-1].first_sequence + span[-1].count
     leaves = b"".join(block.leaves for block in span)
     place, is_sealed = 0, True
-    for rows in _copied(span):
+    for rows in copied(span):
         upto = place + len(rows)
-        page = _page(rows, first + place, span[-1].number, ends_block=first + upto == end)
+        page = page_of(rows, first + place, span[-1].number, ends_block=first + upto == end)
         is_sealed = is_sealed and page.leaves == leaves[place * LEAF : upto * LEAF]
         if is_sealed:
             yield page
@@ -129,7 +130,7 @@ def _fast(span: Sequence[SealedBlock]) -> Iterator[Page]:
         yield from _slow(span, first + place)
 
 
-def _copied(span: Sequence[SealedBlock]) -> Iterator[list[bytes]]:
+def copied(span: Sequence[SealedBlock | Block]) -> Iterator[list[bytes]]:
     """Yield the rows of a span as binary COPY sends them, up to ``PAGE`` at a time."""
     start, below = span[0].transaction_from, span[-1].transaction_below
     rows: list[bytes] = []
@@ -156,7 +157,8 @@ def _without_header(rows: list[bytes]) -> list[bytes]:
     return rows
 
 
-def _page(rows: list[bytes], first: int, block: int, *, ends_block: bool) -> Page:
+def page_of(rows: Sequence[bytes], first: int, block: int, *, ends_block: bool = True) -> Page:
+    """Return rows of binary COPY as a page whose first record has the sequence ``first``."""
     facts = np.frombuffer(b"".join([row[:FACTS] for row in rows]), np.uint8).reshape(-1, FACTS)
     return Page(
         first=first,

@@ -130,10 +130,14 @@ ITS_SCHEMA
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE OURS AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
 """
-# A constraint that follows from one of a parent or of another table says nothing of its own.
+# A constraint that follows from one of a parent or of another table says nothing of its own; its
+# text is not even stable: PostgreSQL prints one and the same check differently in a table that was
+# a partition before the check was made and in one that became a partition later.
 CONSTRAINT = """
 SELECT 'constraint', TABLE_NAME, con.conname, jsonb_build_object(
-    'says', pg_get_constraintdef(con.oid), 'checked', con.convalidated, 'enforced', con.conenforced)
+    'says', CASE WHEN con.coninhcount > 0 THEN 'what it inherits'
+        ELSE pg_get_constraintdef(con.oid) END,
+    'checked', con.coninhcount > 0 OR con.convalidated, 'enforced', con.conenforced)
 FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid
 ITS_SCHEMA
 WHERE OURS AND con.conparentid = 0

@@ -24,11 +24,11 @@ class Outside:
         return self.folder / "latest"
 
     def latest(self) -> str | None:
-        """Return the checkpoint of the largest tree of the newest epoch; None before the first."""
+        """Return the last one kept, but no older one of the same log; None before the first."""
         return self.newest.read_text(encoding="utf-8") if self.newest.exists() else None
 
     def keep(self, note: str, *, day: str | None = None) -> None:
-        """Add a checkpoint to the day's file, and make it the latest unless a larger one is.
+        """Add a checkpoint to the day's file, and make it the latest unless a larger tree is.
 
         Both are flushed to disk. A checkpoint may come again with more signature lines.
         """
@@ -38,7 +38,7 @@ class Outside:
     def _keep(self, note: str, day: str) -> None:
         _append(self.folder / f"{day}.jsonl", json.dumps(note, ensure_ascii=False) + "\n")
         last = self.latest()
-        if last is None or age(note) >= age(last):
+        if last is None or not is_older(note, last):
             fresh = self.newest.with_suffix(".new")
             _append(fresh, note, mode="w")
             fresh.replace(self.newest)
@@ -51,6 +51,12 @@ class Outside:
             for line in path.read_text(encoding="utf-8").splitlines()
             if line.endswith('"')  # a line cut by a crash was never acknowledged
         )
+
+
+def is_older(note: str, than: str) -> bool:
+    """Whether a checkpoint is of a smaller tree of the same log, as one with later lines is."""
+    one, other = checkpoint.parse(note), checkpoint.parse(than)
+    return one.origin == other.origin and one.tree_size < other.tree_size
 
 
 def age(note: str) -> tuple[int, int]:

@@ -18,7 +18,7 @@ DROPPED = "audit.partition.dropped"  # kind of the tombstone
 PROPOSED = "audit.retention.drop_proposed"
 SIGNED = "audit.signature.made"
 APPROVERS = 2  # persons who sign that a month may go
-_MARKS = [f'"kind":"{kind}"'.encode() for kind in (DROPPED, PROPOSED, SIGNED)]
+MARKS = [f'"kind":"{kind}"'.encode() for kind in (DROPPED, PROPOSED, SIGNED)]
 
 
 def month_of(identity: UUID) -> str:
@@ -67,7 +67,7 @@ class Gaps:
         if payload is None:
             month = month_of(entry.id)
             self.months.setdefault(month, Gap(entry.sequence)).add(entry)
-        elif any(mark in payload for mark in _MARKS):
+        elif any(mark in payload for mark in MARKS):
             self._hear(canonical.decode(payload), str(entry.id))
 
     def _hear(self, told: dict[str, Any], identity: str) -> None:

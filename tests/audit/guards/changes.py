@@ -29,6 +29,7 @@ CHANGES = {
         "ALTER TABLE audit_user DISABLE TRIGGER ALL",
         "ALTER TABLE audit_user ENABLE TRIGGER ALL; "
         "ALTER TABLE audit_user ENABLE ALWAYS TRIGGER audit_user_cites; "
+        "ALTER TABLE audit_user ENABLE ALWAYS TRIGGER audit_user_cites_change; "
         "ALTER TABLE audit_user ENABLE ALWAYS TRIGGER audit_user_keep; "
         "ALTER TABLE audit_user ENABLE ALWAYS TRIGGER audit_user_keep_all",
         "trigger public.audit_user audit_user_cites has changed",
@@ -105,9 +106,9 @@ CHANGES = {
         "function public.side_door() is new",
     ),
     "a function told to run as its owner": Change(
-        "ALTER FUNCTION ledger_check_newer(uuid, uuid) SECURITY DEFINER",
-        "ALTER FUNCTION ledger_check_newer(uuid, uuid) SECURITY INVOKER",
-        "function public.ledger_check_newer(uuid,uuid) has changed",
+        "ALTER FUNCTION ledger_refuse_change() SECURITY DEFINER",
+        "ALTER FUNCTION ledger_refuse_change() SECURITY INVOKER",
+        "function public.ledger_refuse_change() has changed",
     ),
     "a function of a guard opened": Change(
         "GRANT EXECUTE ON FUNCTION ledger_note_ddl(text, text, text) TO twin_application",

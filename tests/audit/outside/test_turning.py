@@ -1,5 +1,6 @@
 """The ledger's key turned by two persons, seen by everybody, without a record lost."""
 
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 
@@ -229,8 +230,9 @@ def test_a_second_signature_of_another_kind_stands_beside_the_first(site, monkey
         file.write(f"{public}\n")
     assert site.signers(text) == [site.listed()[0], public]
     assert site.verify().ok
-    other = checkpoint.parse_note(text).body.replace("\n1\n", "\n2\n")
-    line = checkpoint.cosign(other, name=ORIGIN, key=work.second_key, at=5)
+    head = checkpoint.parse(text)
+    other = replace(head, tree_size=head.tree_size + 1)
+    line = checkpoint.cosign(other.body, name=ORIGIN, key=work.second_key, at=5)
     with pytest.raises(checkpoint.BadCheckpoint, match="does not fit"):
         site.signers(checkpoint.add_line(text, line))
 
