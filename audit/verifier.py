@@ -179,7 +179,11 @@ def _line_pattern(file: str) -> re.Pattern[str]:
 
 _LINES = {file: _line_pattern(file) for file in ("index.jsonl", "blocks.jsonl")}
 Entry = namedtuple("Entry", "sequence leaf order")  # order: (transaction, id)
-Header = namedtuple("Header", [*_MEMBERS["blocks.jsonl"], "hash"])
+Header = namedtuple(
+    "Header",
+    "count epoch first_sequence index_digest number origin previous records_digest root sealed_at"
+    " system_identifier timeline transaction_below transaction_from tree_size v hash",
+)
 Payload = namedtuple("Payload", "leaf opens blobs")  # opens: it is a fork record
 Proof = namedtuple("Proof", "hashes sequence")
 _IS_NUMBER = [
