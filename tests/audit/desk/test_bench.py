@@ -20,5 +20,5 @@ def test_every_question_of_the_benchmark_finds_what_was_put_there(ledger_db, as_
     }
     assert told["text.rare"]["count"] == "20"
     assert told["text.common_only_in_old"]["count"] == "about 2\N{THIN SPACE}000"
-    assert told["text.two_common_words"]["count"] == "667"
+    assert told["text.two_common_words"]["count"] == "about 670"
     assert len(list(desk.plans(RECORDS))) > len(told)
