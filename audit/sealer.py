@@ -248,7 +248,7 @@ class Sealer:
         if self.header is None or self.tree.size == self.checkpointed:
             return False
         head = checkpoint.Checkpoint(
-            origin=elsewhere.log_origin(self.origin, self.header.epoch),
+            origin=self.header.log,
             tree_size=self.tree.size,
             root=self.tree.root,
             block_number=self.header.number,
