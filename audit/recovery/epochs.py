@@ -92,6 +92,8 @@ def situation(
             what_to_do="Restore a later backup, or begin a new ledger with another origin.",
         )
     header = chain.Header.decode(last.header.encode())
+    if behind := differences.of_counter(header, sealer.next_transaction()):
+        raise EpochRefused(behind, what_to_do="Restore a backup that `manage.py backup` made.")
     seen = elsewhere.everything(origin, outside, others, header.epoch)
     if later := [each.epoch for each in seen if each.epoch > header.epoch]:
         raise EpochRefused(
