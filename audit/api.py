@@ -24,6 +24,7 @@ from audit.identity import (
     set_password,
 )
 from audit.ledger import (
+    ContentMismatch,
     ParentUnknown,
     append,
     append_alone,
@@ -76,6 +77,7 @@ __all__ = [
     "Actor",
     "Citation",
     "ClockTimestamp",
+    "ContentMismatch",
     "Grant",
     "Head",
     "IdentityRefused",

@@ -16,6 +16,7 @@ from audit import canonical, merkle
 MAX_PAYLOAD_BYTES = 32_768
 GENESIS = "0" * 64  # ``previous`` of block 0
 FORK_KIND = "audit.ledger.forked"  # kind of the one record that opens an epoch after the first
+EPOCH = "/epoch/"  # between an origin and an epoch's number in the name of its log
 _FORK_MARK = f'"kind":"{FORK_KIND}"'.encode()
 _INTEGERS = {"v", "epoch", "timeline", "number", "first_sequence", "count", "tree_size"}
 
@@ -116,8 +117,16 @@ class Header:
 
 
 def log_of(origin: str, epoch: int) -> str:
-    """The name of an epoch as a log: the ledger's own in epoch 0."""
-    return f"{origin}/epoch/{epoch}" if epoch else origin
+    """Return the name of an epoch as a log (first line of its checkpoints): the ledger's in 0."""
+    return f"{origin}{EPOCH}{epoch}" if epoch else origin
+
+
+def epoch_of(log: str) -> tuple[str, int]:
+    """Return (origin, epoch) of a log's name; any other text is an origin, in epoch 0."""
+    origin, _, number = log.rpartition(EPOCH)
+    if number.isdecimal() and log == log_of(origin, int(number)):
+        return origin, int(number)
+    return log, 0
 
 
 READERS: dict[int, Callable[[bytes], Header]] = {1: Header.decode}  # by format version, for ever

@@ -217,11 +217,20 @@ def put_blob(data: bytes, media_type: str) -> str:
     return digest
 
 
+class ContentMismatch(ValueError):
+    """A kept content has another SHA-256 (``found``, hex) than the one that it is cited under."""
+
+    def __init__(self, digest: str, found: str, size: int) -> None:
+        super().__init__(f"content {digest} is damaged: it has another SHA-256")
+        self.digest, self.found, self.size = digest, found, size
+
+
 def get_blob(digest: str) -> bytes:
-    """Return a kept content; raises ValueError when it is not what its digest says."""
+    """Return a kept content; raises ContentMismatch when it is not what its digest says."""
     data = bytes(Blob.objects.get(pk=digest).content)
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise ValueError(f"blob {digest} is damaged: its content has another digest")
+    found = hashlib.sha256(data).hexdigest()
+    if found != digest:
+        raise ContentMismatch(digest, found, len(data))
     return data
 
 

@@ -57,6 +57,13 @@ def horizon() -> int:
         return int(cursor.fetchone()[0])
 
 
+def next_transaction() -> int:
+    """Return the transaction id that the server gives out next; it never falls on one cluster."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+        return int(cursor.fetchone()[0])
+
+
 def cluster() -> tuple[str, int]:
     """Return (system identifier, timeline) of the PostgreSQL cluster."""
     with connection.cursor() as cursor:
@@ -132,6 +139,7 @@ class Sealer:
             elsewhere.newest(self.origin, self.outside, self.others, epoch),
             root_at(self.tree.size),
             forks.losses()[:epoch],
+            next_transaction=next_transaction(),
         )
         if found:
             standing.close("after a restore, or a copy: " + "; ".join(found))
@@ -248,7 +256,7 @@ class Sealer:
         if self.header is None or self.tree.size == self.checkpointed:
             return False
         head = checkpoint.Checkpoint(
-            origin=elsewhere.log_origin(self.origin, self.header.epoch),
+            origin=self.header.log,
             tree_size=self.tree.size,
             root=self.tree.root,
             block_number=self.header.number,

@@ -17,7 +17,6 @@ from audit.outside import policy as policies
 from audit.outside.policy import Policy
 from audit.outside.signed import Signed
 from audit.recovery.differences import is_told
-from audit.recovery.elsewhere import log_origin
 from audit.recovery.forks import loss_told, losses
 from audit.retention.gaps import MARKS as OF_DROPS
 from audit.retention.gaps import Gaps
@@ -197,8 +196,7 @@ class Walk:
         return None
 
     def _flaw_of_checkpoints(self, header: chain.Header) -> chain.Finding | None:
-        log = log_origin(header.origin, header.epoch)
-        for head in self.expected.pop((log, header.tree_size), ()):
+        for head in self.expected.pop((header.log, header.tree_size), ()):
             self.compared += 1
             signed = (head.origin, head.root, head.block_number, head.block_hash)
             agrees = signed == (header.log, self.tree.root, header.number, header.hash)
@@ -230,7 +228,7 @@ class Walk:
     def _unmet_sizes(self) -> Iterator[int]:
         """Yield the sizes of checkpoints that no block met and no fork record tells of."""
         origin = self.header.origin if self.header else ""
-        epochs = {log_origin(origin, epoch): epoch for epoch in range(len(self.losses))}
+        epochs = {chain.log_of(origin, epoch): epoch for epoch in range(len(self.losses))}
         for log, size in self.expected:
             if not is_told(size, epochs.get(log, len(self.losses)), self.losses):
                 yield size

@@ -33,17 +33,36 @@ class ContentDamaged(Refused):
 
     act = "audit.content"
     stream = STREAM
+    code = "content_mismatch"
     what_to_do = "Restore the content from a copy whose SHA-256 is its name."
+
+    @classmethod
+    def of(cls, mismatch: ledger.ContentMismatch) -> "ContentDamaged":
+        """Return the refusal that a person is told; ``data`` is what ``tell_damaged`` takes."""
+        facts = {"digest": mismatch.digest, "found": mismatch.found, "size": mismatch.size}
+        return cls(str(mismatch), data=facts)
 
 
 def given_out(digest: str) -> bytes:
     """Return a kept content; raises ContentDamaged, and records it, when it was replaced."""
-    content = bytes(Blob.objects.get(pk=digest).content)
-    found = hashlib.sha256(content).hexdigest()
-    if found != digest:
-        tell_damaged(digest, found=found, size=len(content))
-        raise ContentDamaged(f"content {digest} is damaged: it has another SHA-256")
-    return content
+    try:
+        return ledger.get_blob(digest)
+    except ledger.ContentMismatch as error:
+        refusal = ContentDamaged.of(error)
+        tell_damaged(**refusal.data)
+        raise refusal from error
+
+
+def mismatch_in(error: BaseException | None) -> ledger.ContentMismatch | None:
+    """Return the damaged content that an error comes from; None when it comes from another cause.
+
+    ``from None`` ends the search: who raises so has dealt with the cause.
+    """
+    while error is not None:
+        if isinstance(error, ledger.ContentMismatch):
+            return error
+        error = error.__cause__
+    return None
 
 
 class Sweep:

@@ -15,7 +15,6 @@ from audit.outside.publishing import FENCED
 from audit.outside.witnesses import Elsewhere, elsewhere
 from audit.recovery import forks
 from audit.recovery.differences import SeenElsewhere
-from audit.recovery.elsewhere import log_origin
 
 UNKNOWN = b""  # the root of a tree that a witness spoke of and did not show: never ours
 
@@ -35,7 +34,7 @@ def watchers(origin: str) -> list[SeenElsewhere]:
     """Return the site's witnesses as places that have seen this ledger's newest epoch."""
     last = Block.objects.order_by("-number").only("header").first()
     epoch = chain.Header.decode(last.header.encode()).epoch if last else 0
-    asked = elsewhere(log_origin(origin, epoch))
+    asked = elsewhere(chain.log_of(origin, epoch))
     return [*asked, *remembered(asked)]
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from audit import checkpoint
+from audit.chain import epoch_of
 
 
 class Outside:
@@ -62,8 +63,7 @@ def is_older(note: str, than: str) -> bool:
 def age(note: str) -> tuple[int, int]:
     """Return (epoch, tree size): the later of two checkpoints of a ledger has the larger."""
     head = checkpoint.parse(note)
-    _, found, epoch = head.origin.rpartition("/epoch/")
-    return int(epoch) if found and epoch.isdecimal() else 0, head.tree_size
+    return epoch_of(head.origin)[1], head.tree_size
 
 
 def fullest(notes: Iterable[str]) -> list[str]:

@@ -85,10 +85,21 @@ def is_told(size: int, epoch: int, losses: Sequence[Loss]) -> bool:
 
 
 def differences(
-    last: Header | None, now: Place, seen: Iterable[Seen], root_at: RootAt, losses: Sequence[Loss]
+    last: Header | None,
+    now: Place,
+    seen: Iterable[Seen],
+    root_at: RootAt,
+    losses: Sequence[Loss],
+    *,
+    next_transaction: int,
 ) -> list[str]:
-    """Return in words everything that is not as it was when the last block was sealed."""
+    """Return in words everything that is not as it was when the last block was sealed.
+
+    ``next_transaction`` is the id that the server gives out next.
+    """
     found = [] if last is None else list(_of_place(place_of(last), now))
+    if last is not None and (behind := of_counter(last, next_transaction)):
+        found.append(behind)
     size = 0 if last is None else last.tree_size
     for each in seen:
         if not is_told(each.tree_size, each.epoch, losses):
@@ -101,6 +112,20 @@ def _of_place(was: Place, now: Place) -> Iterable[str]:
         yield "it lies in another database cluster than the one that sealed it"
     elif was.timeline != now.timeline:
         yield f"the database was recovered: its timeline was {was.timeline} and is {now.timeline}"
+
+
+def of_counter(last: Header, next_transaction: int) -> str:
+    """Return in words that the server counts transactions from below the last block; empty else.
+
+    Records made there would sort before sealed ones: such a ledger is not gone on with.
+    """
+    if next_transaction >= last.transaction_below:
+        return ""
+    return (
+        f"the server's next transaction is {next_transaction}, below {last.transaction_below} "
+        "where the last block ends: a logical dump was brought into a server that counts anew; "
+        "restore a backup of the whole cluster instead"
+    )
 
 
 def _of_seen(seen: Seen, size: int, root_at: RootAt) -> Iterable[str]:

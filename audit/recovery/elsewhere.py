@@ -4,28 +4,20 @@ from collections.abc import Iterable
 
 import structlog
 
-from audit import checkpoint
+from audit import chain, checkpoint
 from audit.outside import Outside
 from audit.recovery.differences import Seen, SeenElsewhere
 
 log = structlog.get_logger("sealer")
 FOLDER = "the folder of checkpoints"
-EPOCH = "/epoch/"
-
-
-def log_origin(origin: str, epoch: int) -> str:
-    """Return the first line of checkpoints: each epoch is a log of its own for a witness."""
-    return f"{origin}{EPOCH}{epoch}" if epoch else origin
 
 
 def epoch_of(origin: str, log: str) -> int:
     """Return the epoch of a checkpoint's first line; raises BadCheckpoint for another ledger's."""
-    if log == origin:
-        return 0
-    number = log.removeprefix(f"{origin}{EPOCH}")
-    if not number.isdecimal() or log_origin(origin, int(number)) != log:
+    found, epoch = (origin, 0) if log == origin else chain.epoch_of(log)
+    if found != origin:
         raise checkpoint.BadCheckpoint(f"the checkpoint is of {log}, not of {origin}")
-    return int(number)
+    return epoch
 
 
 def newest(

@@ -43,7 +43,7 @@ class Situation:
 
     def document(self, backup: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what is signed: the heads, what is lost between them, and the new place."""
-        kept = forks.head_of(self.header, elsewhere.log_origin(self.origin, self.header.epoch))
+        kept = forks.head_of(self.header, self.header.log)
         return {
             "why": self.reason,
             "closed_since": self.closed_since,
@@ -51,7 +51,7 @@ class Situation:
             "kept": kept,
             "lost": self.lost.as_told(),
             "new": {
-                "origin": elsewhere.log_origin(self.origin, self.epoch),
+                "origin": chain.log_of(self.origin, self.epoch),
                 "epoch": self.epoch,
                 "system_identifier": self.place.system_identifier,
                 "timeline": self.place.timeline,
@@ -66,7 +66,7 @@ class Situation:
             return None
         number, digest = best.block or (None, None)
         return {
-            "origin": elsewhere.log_origin(self.origin, best.epoch),
+            "origin": chain.log_of(self.origin, best.epoch),
             "tree_size": best.tree_size,
             "root": best.root.hex(),
             "block": {"number": number, "hash": digest} if best.block else None,
@@ -92,6 +92,8 @@ def situation(
             what_to_do="Restore a later backup, or begin a new ledger with another origin.",
         )
     header = chain.Header.decode(last.header.encode())
+    if behind := differences.of_counter(header, sealer.next_transaction()):
+        raise EpochRefused(behind, what_to_do="Restore a backup that `manage.py backup` made.")
     seen = elsewhere.everything(origin, outside, others, header.epoch)
     if later := [each.epoch for each in seen if each.epoch > header.epoch]:
         raise EpochRefused(

@@ -199,3 +199,19 @@ def test_an_index_line_is_written_as_documented():
         f'{{"id":"{entry.id}","leaf":"{entry.leaf.hex()}",'
         '"recorded_at":"2026-01-31T09:15:04.000017Z","sequence":4,"transaction":"1008"}'
     )
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("ledger.example/1", ("ledger.example/1", 0)),
+        ("ledger.example/1/epoch/12", ("ledger.example/1", 12)),
+        ("ledger.example/1/epoch/0", ("ledger.example/1/epoch/0", 0)),
+        ("ledger.example/1/epoch/01", ("ledger.example/1/epoch/01", 0)),
+        ("ledger.example/1/epoch/x", ("ledger.example/1/epoch/x", 0)),
+        ("a/epoch/1/epoch/2", ("a/epoch/1", 2)),
+    ],
+)
+def test_the_name_of_a_log_is_read_as_it_is_written_and_no_other_way(log, told):
+    assert chain.epoch_of(log) == told
+    assert chain.log_of(*told) == log

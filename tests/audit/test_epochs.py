@@ -230,6 +230,38 @@ def test_an_administrators_migration_may_note_itself_before_the_check(ledger_db,
         api.append(stream="test", kind="test.fact.noted")
 
 
+@pytest.mark.requirement("URS-AUD-040")
+def test_a_server_that_counts_transactions_from_below_the_last_block_is_refused(
+    services, ledger, monkeypatch
+):
+    append()
+    real = sealer.horizon
+    with monkeypatch.context() as far_ahead:  # sealed where the counter had come further
+        far_ahead.setattr(sealer, "horizon", lambda: real() + 1_000_000)
+        assert ledger.seal() > 0
+    with pytest.raises(sealer.LedgerClosed, match=r"next transaction is \d+, below \d+ where"):
+        ledger.seal()
+    assert not standing.is_open()
+    assert "counts anew" in standing.current().reason
+    with (
+        acting_for_recovery(services, ledger.name),
+        pytest.raises(epochs.EpochRefused, match="counts anew"),
+    ):
+        epochs.situation(ORIGIN, ledger.outside)
+
+
+@pytest.mark.requirement("URS-AUD-040")
+def test_a_server_that_has_counted_on_is_in_order(ledger):
+    append()
+    ledger.seal()
+    last = chain.Header.decode(Block.objects.order_by("-number")[0].header.encode())
+    assert differences.of_counter(last, last.transaction_below) == ""
+    assert differences.of_counter(last, last.transaction_below - 1) != ""
+    assert sealer.next_transaction() >= last.transaction_below
+    ledger.seal()
+    assert standing.is_open()
+
+
 def test_the_loss_begins_where_the_histories_part():
     def root_at(size):
         return b"ours" if size <= 30 else None

@@ -8,6 +8,8 @@ from django.http import Http404
 from django.urls import reverse
 
 from audit import api as audit
+from audit.guards.contents import DAMAGED
+from twin_core.config import errors
 from validation import runner, views
 from validation.protocols import Protocol
 
@@ -92,6 +94,47 @@ def test_only_what_a_run_cites_is_served(reader, told):
         reader(views.handover_file, told["run"], "../report.json")
     with pytest.raises(Http404, match="there is no run"):
         reader(views.run, audit.uuid7())
+
+
+@pytest.fixture
+def replaced(told, as_role):
+    """Replace the content of the run's attachment by SQL, as only a superuser can."""
+    digest = told["steps"][0]["attachments"][0]["digest"]
+    mighty = as_role("superuser")
+    mighty.execute("ALTER TABLE audit_blob DISABLE TRIGGER ALL")
+    mighty.execute("ALTER TABLE audit_blob DROP CONSTRAINT blob_is_its_digest")
+    mighty.execute("UPDATE audit_blob SET content = 'other' WHERE digest = %s", [digest])
+    mighty.commit()
+    return digest
+
+
+@pytest.mark.requirement("URS-AUD-057")
+def test_a_replaced_attachment_is_refused_in_words_and_on_record(reader, told, replaced, rf):
+    with pytest.raises(audit.ContentMismatch) as met:
+        reader(views.attachment, told["run"], replaced)
+    page = errors.RefusalPages(None).process_exception(rf.get("/evidence/"), met.value)
+    assert page.status_code == 409
+    assert "is damaged: it has another SHA-256" in page.content.decode()
+    assert b"Restore the content from a copy" in page.content
+    kinds = [DAMAGED, "audit.content.refused"]
+    found = audit.Record.objects.filter(kind__in=kinds).order_by("id")
+    assert [(one.kind, audit.content(one)["data"]["digest"]) for one in found] == [
+        (kind, replaced) for kind in kinds
+    ]
+
+
+@pytest.mark.requirement("URS-AUD-057")
+def test_the_interface_answers_a_replaced_content_with_its_code(told, replaced, rf):
+    try:
+        audit.get_blob(replaced)
+    except audit.ContentMismatch as error:
+        met = RuntimeError("could not be read")
+        met.__cause__ = error
+    answer = errors.problem(met, {"request": rf.get("/api/estimates/")})
+    assert (answer.status_code, answer.data["code"]) == (409, "content_mismatch")
+    assert "another SHA-256" in answer.data["detail"]
+    assert audit.Record.objects.filter(kind=DAMAGED).count() == 1
+    assert errors.as_refusal(ValueError("another fault")) is None
 
 
 @pytest.mark.requirement("URS-VAL-006")

@@ -12,7 +12,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from audit.api import NotEntitled, Refused, refusals, standing
+from audit.api import NotEntitled, Refused, contents, refusals, standing
 from models_registry.api import TransitionRefused as PhaseRefused
 from twin_core.config.middleware import EitherWay
 from twin_core.lifecycle.table import TransitionRefused
@@ -62,14 +62,21 @@ def as_refusal(error: Exception) -> Refused | None:
         return error
     if isinstance(error, TransitionRefused | PhaseRefused):
         return Refused(str(error))
+    if (mismatch := contents.mismatch_in(error)) is not None:
+        return contents.ContentDamaged.of(mismatch)
     if isinstance(error, PermissionDenied | exceptions.PermissionDenied):
         return NotEntitled(str(error) or "this is not permitted", act="audit.access")
     return None
 
 
 def record(refusal: Refused, request: Any) -> None:
-    """Leave the record of an attempt; when it cannot be written that is logged, never hidden."""
+    """Leave the record of an attempt, and of a damaged content that it met.
+
+    When it cannot be written that is logged, never hidden.
+    """
     try:
+        if isinstance(refusal, contents.ContentDamaged):
+            contents.tell_damaged(**refusal.data)
         refusals.record(refusal, where=f"{request.method} {request.path}")
     except (OperationalError, InterfaceError) as error:
         log.error("refusal not recorded", reason=refusal.reason, error=str(error))
@@ -119,7 +126,8 @@ class RefusalPages(EitherWay):
     """Middleware: a refusal that a page's view lets through becomes a page that says why."""
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return forbidden(request, error) if as_refusal(error) is not None else None
+        refusal = as_refusal(error)
+        return None if refusal is None else forbidden(request, refusal)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -9,11 +9,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from audit import canonical, signatures
+from audit import canonical, chain, signatures
 from audit.models import User
 from audit.outside import Outside, fencing
 from audit.proofs import SigningProof
-from audit.recovery import elsewhere, epochs
+from audit.recovery import epochs
 from audit.refusals import Refused
 
 
@@ -70,7 +70,7 @@ class Command(BaseCommand):
             )
         self.stdout.write(f"Between them: {shown.lost}.")
         self.stdout.write(
-            f"It would go on as {elsewhere.log_origin(shown.origin, shown.epoch)}, on cluster "
+            f"It would go on as {chain.log_of(shown.origin, shown.epoch)}, on cluster "
             f"{shown.place.system_identifier}, timeline {shown.place.timeline}."
         )
         if backup is not None:
