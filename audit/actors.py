@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,13 +12,27 @@ from typing import Any
 from audit.software import software
 
 
+KINDS = frozenset({"person", "process", "os_user"})
+UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person, a process or an operating system user, as named on a record."""
+    """A person, a process or an operating system user, as named on a record.
+
+    Raises ValueError for a kind that the format of records does not know, and for a person whose
+    ``id`` is no UUID: a verifier would refuse their records.
+    """
 
     kind: str  # person | process | os_user
     id: str
     name: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"an actor is of one of {sorted(KINDS)}, not {self.kind!r}")
+        if self.kind == "person" and not UUID_TEXT.fullmatch(self.id):
+            raise ValueError(f"a person is named by a UUID, not by {self.id!r}")
 
     def as_told(self) -> dict[str, str]:
         return {"kind": self.kind, "id": self.id, "name": self.name}

@@ -264,15 +264,26 @@ def test_a_float_is_refused_before_it_reaches_the_database(db):
 
 @pytest.mark.requirement("URS-AUD-010")
 def test_each_record_names_person_process_and_build(db):
-    with api.acting(api.Actor("person", "1", "Ada"), session="s", address="192.0.2.1"):
+    ada = api.Actor("person", str(api.uuid7()), "Ada")
+    with api.acting(ada, session="s", address="192.0.2.1"):
         told = api.content(api.append(stream="a", kind="b.c.d"))
-    assert told["actor"] == {"kind": "person", "id": "1", "name": "Ada"}
+    assert told["actor"] == {"kind": "person", "id": ada.id, "name": "Ada"}
     assert told["source"] == {
         "session": "s",
         "address": "192.0.2.1",
         "process": "tests",
         "software": api.software(),
     }
+
+
+@pytest.mark.requirement("URS-AUD-010")
+@pytest.mark.parametrize(
+    ("kind", "identity", "why"),
+    [("person", "1", "named by a UUID"), ("robot", "r2", "an actor is of one of")],
+)
+def test_an_actor_that_no_verifier_would_take_is_refused(kind, identity, why):
+    with pytest.raises(ValueError, match=why):
+        api.Actor(kind, identity, "Ada")
 
 
 def test_a_blob_is_kept_once_and_only_under_its_own_digest(db):

@@ -128,7 +128,7 @@ def act_of(number: int, chance: random.Random) -> dict[str, Any]:
     return {
         "stream": f"batch/B-{number % 40:04}",
         "kind": "twin_core.recommendation.approved",
-        "actor": audit.Actor("person", "018f", "Quinn Q. Reviewer"),
+        "actor": audit.Actor("person", "018f3a52-7c11-7000-8000-000000000007", "Quinn Q. Reviewer"),
         "changes": [({"type": "order", "id": str(number)}, None, order(number, chance))],
         "reason": REASON,
     }
@@ -187,7 +187,7 @@ def _regulated(
         from audit import api as audit
         from tests.benchmarks.rivals.models import RegulatedOrder
 
-        actor = audit.Actor("person", "018f", "Quinn Q. Reviewer")
+        actor = audit.Actor("person", "018f3a52-7c11-7000-8000-000000000007", "Quinn Q. Reviewer")
         acts = count // (2 * each)
         rows = [
             [RegulatedOrder(**order(n * each + k, chance)) for k in range(each)]

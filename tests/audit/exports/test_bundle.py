@@ -71,11 +71,11 @@ def test_an_export_does_not_overwrite_a_folder(filled, tmp_path):
 
 
 def test_a_person_is_found_by_id_alone(filled, tmp_path):
-    person = api.Actor("person", "0190-x", "Ada")
+    person = api.Actor("person", "0190b6a0-7b1e-7000-8000-000000000001", "Ada")
     with transaction.atomic():
         api.append(stream="other", kind="test.fact.noted", actor=person)
     filled.seal()
-    exports.export(tmp_path / "bundle", filters=exports.Filters(person="0190-x"))
+    exports.export(tmp_path / "bundle", filters=exports.Filters(person=person.id))
     assert len((tmp_path / "bundle" / "records.jsonl").read_bytes().splitlines()) == 1
 
 
