@@ -11,7 +11,6 @@ from typing import Any
 
 from audit.software import software
 
-
 KINDS = frozenset({"person", "process", "os_user"})
 UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
