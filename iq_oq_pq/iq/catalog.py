@@ -39,7 +39,7 @@ FROM pg_roles WHERE rolname LIKE 'twin\\_%%' ORDER BY 1"""
 MEMBERS = """
 SELECT m.rolname, r.rolname FROM pg_auth_members a
 JOIN pg_roles m ON m.oid = a.member JOIN pg_roles r ON r.oid = a.roleid
-WHERE m.rolname IN ('twin_application', 'twin_sealer', 'twin_gate', 'twin_auditor') ORDER BY 1, 2"""
+WHERE m.rolname LIKE 'twin\\_%%' AND m.rolname <> 'twin_owner' ORDER BY 1, 2"""
 
 PARTITIONS = """
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid

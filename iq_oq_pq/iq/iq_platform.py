@@ -13,8 +13,10 @@ from validation.api import Protocol, Run, compare_with_lock, fingerprint, machin
 PYTHON = ("3.11", "3.12", "3.13")
 POSTGRESQL = 18
 CLOCK_TOLERANCE = 1.0  # seconds between the database's clock and this machine's
-READERS = ("twin_application", "twin_auditor", "twin_gate", "twin_sealer")
-WRITERS = ("twin_application", "twin_gate", "twin_sealer")
+RECOVERY = "twin_recovery"  # cannot sign in: the act of two persons after a restore takes it on
+PROCESSES = ("twin_application", "twin_gate", RECOVERY)
+READERS = (*PROCESSES, "twin_auditor", "twin_indexer", "twin_sealer")
+WRITERS = (*PROCESSES, "twin_sealer")
 RECORD_COLUMNS = ("stream", "kind", "payload")
 BLOCK_COLUMNS = ("number", "header", "leaves")
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
@@ -33,10 +35,11 @@ SPECIFIED = {
             ("twin_auditor", "SELECT"),
             ("twin_sealer", "INSERT"),
             ("twin_sealer", "SELECT"),
+            (RECOVERY, "SELECT"),
         )
     ),
-    *(("audit_blob", role, "SELECT") for role in ("twin_application", "twin_auditor", "twin_gate")),
-    *(("audit_blob", role, "INSERT") for role in ("twin_application", "twin_gate")),
+    *(("audit_blob", role, "SELECT") for role in (*PROCESSES, "twin_auditor", "twin_sealer")),
+    *(("audit_blob", role, "INSERT") for role in PROCESSES),
 }
 CHANGING = {"UPDATE", "DELETE", "TRUNCATE", "TRIGGER", "REFERENCES", "MAINTAIN"}
 
