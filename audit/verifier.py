@@ -8,9 +8,20 @@ place. 2: called wrongly. FILE holds what you trust from elsewhere: public keys 
 the ledger and of witnesses, one a line, earlier checkpoints, as a note or as JSON strings, one a
 line, and "quorum K". --quick compares digests, chain and checkpoints, and reads no record.
 Format and checks: docs/design/records.md of the product. Nothing is written, no network is used.
+
+Sections, in this order, each headed by a line with dashes:
+    canonical text and the members of its objects
+    a line of each file
+    Ed25519
+    keys, checkpoints, trust, and how the ledger's key turns
+    the tree
+    where a bundle lies: a folder or a zip
+    the lines of a file
+    the bundle: the class Check goes through all of it
+    called as a program
 """
 
-# ruff: noqa: B905, UP017, UP035  (for Python 3.9)
+# ruff: noqa: B905, UP006, UP017, UP035  (for Python 3.9)
 
 from __future__ import annotations
 
@@ -32,7 +43,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from operator import lt
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Iterator
+from typing import Any, BinaryIO, Callable, Dict, Iterator, Tuple
 
 # ``text`` is what is printed; ``facts`` are what was checked, or place and what of the flaw.
 Result = namedtuple("Result", "ok text facts")
@@ -64,65 +75,57 @@ _write = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", "
 _HIGH = re.compile("[\ue000-\U0010ffff]")  # refused in member names
 _HEX, _TIME = '"[0-9a-f]{64}"', r'"\d{4}(?:-\d\d){2}T\d\d(?::\d\d){2}\.\d{6}Z"'
 _ID = '"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"'
+_UUID = '"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"'
 _DIGITS, _COUNT = r'"(?:0|[1-9]\d{0,19})"', r"(?:0|[1-9]\d{0,15})"
-_ANY_TEXT = r'"(?:[^"\\]|\\.)*"'
-_TEXT_OR_NULL = f"(?:null|{_ANY_TEXT})"
-_ACTOR = rf'\{{"id":{_ANY_TEXT},"kind":"(?:os_user|person|process)","name":{_ANY_TEXT}\}}'
-_SOURCE = (
-    rf'\{{"address":{_TEXT_OR_NULL},"process":{_TEXT_OR_NULL},"session":{_TEXT_OR_NULL}'
-    rf',"software":{_TEXT_OR_NULL}\}}'
-)
 _HEXES = rf"\[(?:{_HEX}(?:,{_HEX})*)?\]"
-_MEMBERS = {  # file: its objects' members, each with the form it is written in
-    "records.jsonl": {
-        "actor": _ACTOR,
-        "blobs": _HEXES,
-        "changes": r"\[.*\]",
-        "data": r"\{.*\}|null",
-        "kind": '".*"',
-        "occurred_at": _TIME,
-        "parents": _HEXES,
-        "reason": '".*"|null',
-        "source": _SOURCE,
-        "stream": '".*"',
-        "v": "1",
-    },
-    "index.jsonl": {
-        "id": _ID,
-        "leaf": _HEX,
-        "recorded_at": _TIME,
-        "sequence": _COUNT,
-        "transaction": _DIGITS,
-    },
-    "blocks.jsonl": {
-        "count": r"[1-9]\d{0,15}",
-        "epoch": _COUNT,
-        "first_sequence": _COUNT,
-        "index_digest": _HEX,
-        "number": _COUNT,
-        "origin": '".*"',
-        "previous": _HEX,
-        "records_digest": _HEX,
-        "root": _HEX,
-        "sealed_at": _TIME,
-        "system_identifier": '".*"',
-        "timeline": _COUNT,
-        "transaction_below": _DIGITS,
-        "transaction_from": _DIGITS,
-        "tree_size": _COUNT,
-        "v": "1",
-    },
-    "proofs.jsonl": {"hashes": _HEXES, "sequence": _COUNT},
-    "manifest.json": {
-        "bundle": "1",
-        "created_at": _TIME,
-        "files": r"\{.*\}",
-        "filters": r"\{.*\}",
-        "origin": '".*"',
-        "scope": '"(?:complete|selection)"',
-        "software": '".*"',
-        "tree_size": _COUNT,
-    },
+_STRING = r'"(?:[^"\\]|\\.)*"'
+
+
+def _actor(text: str) -> str:
+    """The form of an actor whose texts have this form."""
+    told = rf'(?:{_UUID},"kind":"person"|{text},"kind":"(?:process|os_user)")'
+    return rf'\{{"id":{told},"name":{text}\}}'
+
+
+def _source(text: str) -> str:
+    names = ("address", "process", "session", "software")
+    return r"\{" + ",".join(f'"{name}":(?:null|{text})' for name in names) + r"\}"
+
+
+_FORMS = {
+    "actor": _actor(_STRING),
+    "count": _COUNT,
+    "digests": rf"\{{(?:{_STRING}:{_HEX}(?:,{_STRING}:{_HEX})*)?\}}",
+    "digits": _DIGITS,
+    "hash": _HEX,
+    "hashes": _HEXES,
+    "id": _ID,
+    "list": r"\[.*\]",
+    "object": r"\{.*\}",
+    "object?": r"\{.*\}|null",
+    "one": "1",
+    "scope": '"(?:complete|selection)"',
+    "some": r"[1-9]\d{0,15}",
+    "source": _source(_STRING),
+    "text": '".*"',
+    "text?": '".*"|null',
+    "time": _TIME,
+}
+_TABLES = {  # file: its objects' members in order, each with the form it is written in
+    "records.jsonl": "actor:actor blobs:hashes changes:list data:object? kind:text occurred_at:time"
+    " parents:hashes reason:text? source:source stream:text v:one",
+    "index.jsonl": "id:id leaf:hash recorded_at:time sequence:count transaction:digits",
+    "blocks.jsonl": "count:some epoch:count first_sequence:count index_digest:hash number:count"
+    " origin:text previous:hash records_digest:hash root:hash sealed_at:time"
+    " system_identifier:text timeline:count transaction_below:digits transaction_from:digits"
+    " tree_size:count v:one",
+    "proofs.jsonl": "hashes:hashes sequence:count",
+    "manifest.json": "bundle:one created_at:time files:digests filters:object origin:text"
+    " scope:scope software:text tree_size:count",
+}
+_MEMBERS = {
+    file: {name: _FORMS[form] for name, form in (each.split(":") for each in table.split())}
+    for file, table in _TABLES.items()
 }
 _RULES = {
     file: {name: re.compile(form, re.ASCII) for name, form in forms.items()}
@@ -183,9 +186,9 @@ Header = namedtuple(
 )
 Payload = namedtuple("Payload", "leaf opens blobs")  # opens: it is a fork record
 Proof = namedtuple("Proof", "hashes sequence")
-_NUMBERS = {"count", "epoch", "first_sequence", "number", "timeline", "tree_size"}
-_NUMBERS |= {"transaction_below", "transaction_from"}
-_IS_NUMBER = [name in _NUMBERS for name in _MEMBERS["blocks.jsonl"]]
+_IS_NUMBER = [
+    form not in (_FORMS["text"], _HEX, _TIME, "1") for form in _MEMBERS["blocks.jsonl"].values()
+]
 FORK_KIND = "audit.ledger.forked"
 
 
@@ -226,8 +229,7 @@ def read_payload(line: bytes) -> Payload:
         if shape.fullmatch(text):
             return Payload(leaf, kind == FORK_KIND, ())
     payload = read_canonical(line, "", "records.jsonl")
-    for change in payload["changes"]:
-        require(_is_change(change), "", "changes is malformed")
+    require(all(map(_is_change, payload["changes"])), "", "changes is malformed")
     if kind == payload["kind"] and not payload["blobs"] and len(line) < 4096:
         _learn(kind, payload)
     return Payload(leaf, payload["kind"] == FORK_KIND, payload["blobs"])
@@ -248,11 +250,9 @@ def _is_change(change: Any) -> bool:
 _SHAPES: dict[str, list[re.Pattern[str]]] = {}  # by kind
 _KIND, _TEXT, _SMALL = ',"kind":"', r'"[^"\\\x00-\x1f\ud800-\udfff]*"', r"(?:0|-?[1-9]\d{0,14})"
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*":|"(?:[^"\\]|\\.)*"|-?\d+', re.ASCII)
-_EXACT = {  # the members that have a form of their own
-    name: _MEMBERS["records.jsonl"][name].replace(_ANY_TEXT, _TEXT)
-    for name in ("actor", "occurred_at", "parents", "source", "v")
-}
-_EXACT.update(blobs=r"\[\]", reason=f"(?:null|{_TEXT})", stream=_TEXT)
+_EXACT = {name: _MEMBERS["records.jsonl"][name] for name in ("occurred_at", "parents", "v")}
+_EXACT.update(actor=_actor(_TEXT), source=_source(_TEXT), stream=_TEXT, blobs=r"\[\]")
+_EXACT["reason"] = f"(?:null|{_TEXT})"
 
 
 def _loosened(token: str) -> str:
@@ -338,56 +338,78 @@ def ed25519_is_valid(public: bytes, message: bytes, signature: bytes) -> bool:
 
 
 # --- keys, as {(name, id): Key}, and checkpoints, which are C2SP signed notes ---
-_C = "[A-Za-z0-9+/]"
+_C, _NAME = "[A-Za-z0-9+/]", r"[^\s\x00-\x1f\ufeff+]+"
 _BASE64 = f"(?:{_C}{{4}})*(?:{_C}[AQgw]==|{_C}{{2}}[AEIMQUYcgkosw048]=)?"  # in its one spelling
-_KEY = re.compile(rf"([^\s+]+)\+([0-9a-f]{{8}})\+({_BASE64})")
+_KEY = re.compile(rf"({_NAME})\+([0-9a-f]{{8}})\+({_BASE64})")
 _QUORUM = re.compile(r"quorum ([1-9][0-9]{0,3})")
 _NOTE = re.compile(
-    rf"([^\x00-\x1f\x7f]+)\n(0|[1-9][0-9]{{0,15}})\n(?=.{{44}}\n)({_BASE64})\nblock (0|[1-9][0-9]"
-    rf"{{0,15}}) ([0-9a-f]{{64}})\n\n((?:— [^\s+]+ {_BASE64}\n)+)"
+    rf"([^\x00-\x1f]+)\n(0|[1-9][0-9]{{0,15}})\n(?=.{{44}}\n)({_BASE64})\nblock (0|[1-9][0-9]"
+    rf"{{0,15}}) ([0-9a-f]{{64}})\n\n((?:— {_NAME} {_BASE64}\n)+)"
 )
+_TRUSTED = re.compile(rf"#.*|{_NOTE.pattern}|.+")  # a comment, a note, another line
 _LEDGER, _WITNESS = 1, 4  # the first byte of a key, which says what it signs
 Key = namedtuple("Key", "kind raw")
+Of = Tuple[str, bytes]  # name and id, by which a signature line names its key
+Keys = Dict[Of, Key]
 Note = namedtuple("Note", "place stated body lines")  # states origin, size, root, block, hash
 Trust = namedtuple("Trust", "keys notes quorum")
 Signed = namedtuple("Signed", "ledger witnesses")  # {(name, id)}, {(name, id): seconds since 1970}
 NO_TRUST = Trust({}, [], 0)
 
 
-def read_key(line: str, place: str) -> tuple[tuple[str, bytes], Key]:
+def read_key(line: str, place: str) -> tuple[Of, Key]:
     found = _KEY.fullmatch(line)
     name, given_id, content = found.groups() if found else ("", "", "")
     raw = b64decode(content)
     key_id = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
-    fits = given_id == key_id.hex() and (len(raw) == 33 or raw[0] not in (_LEDGER, _WITNESS))
+    fits = given_id == key_id.hex() and raw
+    fits = fits and (len(raw) == 33 or raw[0] not in (_LEDGER, _WITNESS))
     require(fits, place, f"{line!r} is not a key name+id+base64, or its id is wrong")
     return (name, key_id), Key(raw[0], raw[1:])
 
 
-def read_keys(content: bytes, place: str) -> dict[tuple[str, bytes], Key]:
-    """The keys of a bundle; those of another kind are passed over."""
+def add_key(keys: Keys, line: str, place: str) -> None:
+    """Take a key; one of another kind is passed over."""
+    of, key = read_key(line, place)
+    if key.kind in (_LEDGER, _WITNESS):
+        require(keys.setdefault(of, key) == key, place, "holds two keys of one name and id")
+
+
+def text_of(content: bytes, place: str) -> str:
+    try:
+        return content.decode()
+    except ValueError as error:
+        raise Flaw(place, "is not UTF-8") from error
+
+
+def read_keys(content: bytes, place: str) -> Keys:
+    """The keys of a bundle."""
     require(content.endswith(b"\n"), place, "does not end with a newline")
-    keys = dict(read_key(line, place) for line in content.decode()[:-1].split("\n"))
-    return {of: key for of, key in keys.items() if key.kind in (_LEDGER, _WITNESS)}
+    keys: Keys = {}
+    for number, line in enumerate(text_of(content, place)[:-1].split("\n"), 1):
+        add_key(keys, line, f"{place} line {number}")
+    return keys
 
 
 def read_trust(path: Path) -> Trust:
     """Keys, checkpoints and quorum of a file; empty lines and lines with # are passed over."""
-    keys, notes, quorum, place = {}, [], [0], path.name
-    text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    lines = [_write(text)] if _NOTE.fullmatch(text) else text.split("\n")
-    for line in filter(None, lines):
-        if line.startswith('"'):
+    keys: Keys = {}
+    notes, quorum, place = [], [0], path.name
+    text = text_of(path.read_bytes(), place).replace("\r\n", "\n")
+    for found in _TRUSTED.finditer(text[text.startswith("\ufeff") :] + "\n"):
+        line = found[0]
+        if found[1]:
+            notes.append(read_note(line, place))
+        elif line.startswith('"'):
             notes.append(read_note(read_canonical(line.encode(), place), place))
         elif line.startswith("quorum "):
-            found = _QUORUM.fullmatch(line)
-            require(found and len(quorum) == 1, place, f"{line!r} is not the one quorum K")
-            quorum.append(int(found[1] if found else 0))
+            asked = _QUORUM.fullmatch(line)
+            require(asked and len(quorum) == 1, place, f"{line!r} is not the one quorum K")
+            quorum.append(int(asked[1] if asked else 0))
         elif not line.startswith("#"):
-            of, key = read_key(line, place)
-            keys.update({of: key} if key.kind in (_LEDGER, _WITNESS) else {})
-    vouches = notes or any(key.kind == _LEDGER for key in keys.values())
-    require(vouches, place, "holds neither a public key of a ledger nor a checkpoint")
+            add_key(keys, line, place)
+    of_ledger = any(key.kind == _LEDGER for key in keys.values())
+    require(of_ledger or notes, place, "holds neither a key of the ledger nor a checkpoint")
     witnesses = {key.raw for key in keys.values() if key.kind == _WITNESS}
     few = f"asks for {quorum[-1]} of {len(witnesses)} witnesses: add their keys"
     require(len(witnesses) >= quorum[-1], place, few)
@@ -400,12 +422,15 @@ def read_note(text: Any, place: str) -> Note:
     origin, size, root, block, block_hash, signatures = found.groups()
     lines = [line.split(" ")[1:] for line in signatures[:-1].split("\n")]
     stated = (origin, int(size), b64decode(root).hex(), int(block), block_hash)
+    require(max(stated[1], stated[3]) <= MAX_INTEGER, place, "states a number beyond 2^53 - 1")
     body, place = text[: found.start(6) - 1].encode(), f"{place} (checkpoint of size {size})"
     require(len(lines) <= MAX_SIGNATURES, place, f"more than {MAX_SIGNATURES} signature lines")
-    return Note(place, stated, body, [(name, b64decode(content)) for name, content in lines])
+    signed = [(name, b64decode(content)) for name, content in lines]
+    require(all(len(raw) > 4 for _, raw in signed), place, "a signature line holds no signature")
+    return Note(place, stated, body, signed)
 
 
-def check_signatures(note: Note, keys: dict[tuple[str, bytes], Key]) -> Signed:
+def check_signatures(note: Note, keys: Keys) -> Signed:
     """The known keys that signed; a wrong signature of a known key is a flaw."""
     signed = Signed(set(), {})
     for name, content in note.lines:
@@ -428,12 +453,12 @@ def check_signatures(note: Note, keys: dict[tuple[str, bytes], Key]) -> Signed:
 class Turns:
     """Which of the ledger's keys is in force, in the order of the checkpoints."""
 
-    def __init__(self, trusted: set[tuple[str, bytes]]) -> None:
+    def __init__(self, trusted: set[Of]) -> None:
         self.trusted = set(trusted)
-        self.turned: set[tuple[str, bytes]] = set()
-        self.in_force: set[tuple[str, bytes]] = set()  # both, while it is open which one is next
+        self.turned: set[Of] = set()
+        self.in_force: set[Of] = set()  # both, while it is open which one is next
 
-    def follow(self, note: Note, signed: set[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
+    def follow(self, note: Note, signed: set[Of]) -> set[Of]:
         """The keys that could sign this checkpoint and did; trust passes on where the key turns."""
         require(len(signed) <= 2, note.place, "more than two keys of the ledger signed it")
         able = signed - self.turned
@@ -488,6 +513,8 @@ def root_by_proof(leaf: bytes, index: int, size: int, proof: list[str]) -> bytes
         return leaf if size == 1 and not proof else b""
     left, sibling = 1 << ((size - 1).bit_length() - 1), bytes.fromhex(proof[-1])
     inner = root_by_proof(leaf, index % left, left if index < left else size - left, proof[:-1])
+    if not inner:
+        return b""
     return _node(inner, sibling) if index < left else _node(sibling, inner)
 
 
@@ -761,6 +788,7 @@ _OTHERS = re.compile(
     r"blobs/[0-9a-f]{64}|tokens/(?:0|[1-9][0-9]{0,15})\.(?:txt|tsr)|fields\.md|README\.txt"
     r"|copies(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+|verifier\.(?:py|html)"
 )
+_ENDS = "tree_size is not where blocks, checkpoints end"
 _NOT_JUDGED = re.compile(r"tokens/.*\.tsr|copies/.*")
 _START = Header(0, 0, 0, "", -1, "", "", "", "", "", "", 0, 0, 0, 0, 1, "0" * 64)
 
@@ -780,28 +808,30 @@ class Check:
         raw, place = self.content("manifest.json", MAX_MANIFEST), "manifest.json"
         listed = f"{hashlib.sha256(raw).hexdigest()}  {place}\n".encode()
         same = self.content("manifest.sha256", 1000) == listed
-        require(same, place, "does not have the digest in manifest.sha256")
+        require(same, "manifest.sha256", "is not the digest of manifest.json")
         parts = raw.count(b",") + raw.count(b"{") + raw.count(b"[")  # small things cost most memory
         require(parts <= MAX_NAMES, place, f"lists over {MAX_NAMES} things")
         manifest = read_canonical(raw, place, place)
         self.files, self.scope = manifest["files"], manifest["scope"]
         self.origin, self.size = manifest["origin"], manifest["tree_size"]
         self.is_quick = is_quick and self.scope == "complete"
-        unfiltered = self.scope == "selection" or not manifest["filters"]
+        is_selection = self.scope == "selection"
+        unfiltered = is_selection or not manifest["filters"]
         require(unfiltered, place, "a complete bundle has no filters")
-        names = [*_READERS][: 3 if self.scope == "selection" else 2]
+        names = [*_READERS][: 3 if is_selection else 2]
         self.check_names({*names, "blocks.jsonl", "checkpoints.jsonl", "keys.txt"})
         self.keys = read_keys(self.content("keys.txt", MAX_LINE), "keys.txt")
         known = {**self.keys, **trust.keys}
+        one = all(trust.keys.get(of, key) == key for of, key in self.keys.items())
+        require(one, "keys.txt", "has another key under the name and id of a trusted one")
         self.known = {  # a key of the ledger bears its name
             of: key for of, key in known.items() if key.kind == _WITNESS or of[0] == self.origin
         }
         self.turns = Turns(self.trusted_keys())
         self.is_trust_given = bool(trust.keys or trust.notes)
-        self.final = self.last_note()  # proofs are checked against this
-        check_signatures(self.final, self.known)
-        ends = self.final.stated[1] == self.size
-        require(ends, place, "tree_size is not where blocks, checkpoints end")
+        self.final: Any = (
+            self.last_note() if self.scope == "selection" else None
+        )  # proofs lead here
 
     def content(self, name: str, most: int) -> bytes:
         """A small file."""
@@ -821,22 +851,24 @@ class Check:
             known = name in wanted or _OTHERS.fullmatch(name)
             require(known, name, "has no place in a bundle of this version")
 
-    def trusted_keys(self) -> set[tuple[str, bytes]]:
+    def trusted_keys(self) -> set[Of]:
         """The ledger's keys in the trust, or else those that signed the checkpoints in it."""
         trusted = {of for of, key in self.trust.keys.items() if key.kind == _LEDGER}
         for note in () if trusted else self.trust.notes:
-            signed = check_signatures(note, self.known).ledger & self.keys.keys()
-            require(signed, note.place, "is trusted, but signed by no key of keys.txt")
-            trusted |= signed
+            trusted |= check_signatures(note, self.known).ledger & self.keys.keys()
         return trusted
 
     def last_note(self) -> Note:
+        """The last checkpoint, to whose root all proofs lead."""
         name, tail, lines = "checkpoints.jsonl", b"", 0
         with closing(self.bundle.open(name)) as file:
             while chunk := file.read(PART):
                 tail, lines = (tail + chunk)[-MAX_LINE:], lines + chunk.count(b"\n")
         last, place = tail.rstrip(b"\n").rpartition(b"\n")[2], f"{name} line {max(lines, 1)}"
-        return read_note(read_canonical(last, place), place)
+        note = read_note(read_canonical(last, place), place)
+        check_signatures(note, self.known)
+        require(note.stated[1] == self.size, note.place, _ENDS)
+        return note
 
     def run(self) -> Result:
         """Check it all."""
@@ -850,7 +882,7 @@ class Check:
         self.following: Note | None = None
         self.blocks = self.lines("blocks.jsonl", read_header)
         self.notes = self.lines("checkpoints.jsonl", read_text)
-        judged: list[Any] = [self.blocks, self.notes]
+        judged: list[Any] = []
         opened: list[Any]
         if self.is_quick:
             self.hashing = Hashing()
@@ -863,6 +895,7 @@ class Check:
         while self.blocks.peek() is not None:
             header = self.check_block(header)
         self.check_end(header, judged)
+        judged += [self.blocks, self.notes]
         self.check_digests([each for each in judged if isinstance(each, Lines)])
         return self.result(header)
 
@@ -1039,15 +1072,14 @@ class Check:
             require(same, token, "is not the body of the checkpoint of this size")
 
     def check_end(self, header: Header, files: list[Any]) -> None:
+        require(header.number >= 0, "blocks.jsonl", "holds no block")
         for file in files:
             file.require_end()
         more = self.next_note()
         require(more is None, more.place if more else "", "belongs to no block of the bundle")
-        require(
-            header.tree_size == self.size,
-            "manifest.json",
-            "tree_size is not where blocks, checkpoints end",
-        )
+        require(self.last, "checkpoints.jsonl", "holds no checkpoint of these blocks")
+        ends = (self.last.stated[1], self.size) == (header.tree_size, header.tree_size)
+        require(ends, self.last.place, _ENDS)
         for note in (note for notes in self.earlier.values() for note in notes):
             raise Flaw(note.place, "trusted, but the bundle ends before it: records were cut off")
         for token in sorted(self.tokens):
@@ -1055,9 +1087,8 @@ class Check:
         self.proved_by = self.able & self.turns.trusted
         proved = self.proved_by or not self.is_trust_given
         require(proved, self.last.place, "no trusted key signed it")
-        self.cosigned = {of: self.signed.witnesses[of] for of in self.signed.witnesses}
-        for of in self.cosigned.keys() - self.trust.keys.keys():
-            del self.cosigned[of]
+        witnesses = self.signed.witnesses.items()
+        self.cosigned = {of: at for of, at in witnesses if of in self.trust.keys}
         met, quorum = len({self.known[of].raw for of in self.cosigned}), self.trust.quorum
         few = f"is cosigned by {met} of the trusted witnesses, but the quorum is {quorum}"
         require(met >= quorum, self.last.place, few)
@@ -1102,6 +1133,7 @@ class Check:
         return Result(True, text, facts)
 
 
+# --- called as a program ---
 def moment(seconds: int) -> str:
     """A witness's time as UTC; a number where it is beyond the calendar."""
     if seconds >= 253_402_300_800:

@@ -6,10 +6,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-PARTS = ("ledger",)
+PARTS = ("ledger", "desk")
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["desk"]:
+        from tests.benchmarks import desk
+
+        return desk.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--rounds", type=int, default=5)

@@ -107,11 +107,6 @@ function tableOf(key) {
 
 const BASE = multiples(decoded(joined(new Uint8Array([0x58]), new Uint8Array(31).fill(0x66))));
 
-/** Return whether 32 bytes are a key that a signature may be checked with. */
-export function isUsableKey(key) {
-  return tableOf(key) !== null;
-}
-
 /** Return whether a signature of 64 bytes is the key's over the message. */
 export function verifyEd25519(key, message, signature) {
   const table = tableOf(key);

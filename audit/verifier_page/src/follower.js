@@ -1,11 +1,12 @@
 // Checkpoints beside the blocks: each is met at the block it names.
-import { Flaw, joined, sameBytes, utf8 } from "./bytes.js";
+import { Flaw, NEWLINE, joined, sameBytes, utf8 } from "./bytes.js";
 import { parseCanonical } from "./json.js";
 import { checkSignatures, readCheckpoint } from "./note.js";
 import { KeyTurns } from "./turning.js";
 import { checkQuorum, trustedAtStart } from "./trust.js";
 
 const LONGEST_NOTE = 1024 * 1024; // bytes
+const PART = 65536; // bytes read at once
 
 /** Return the first line of the checkpoints of a block. */
 function originLine(header) {
@@ -55,6 +56,8 @@ export class CheckpointFollower {
     this.waiting = this.waiting.filter((checkpoint) => {
       if (checkpoint.number !== header.number) return true;
       checkStatement(checkpoint, header, hash);
+      const signed = checkSignatures(checkpoint, this.ring).ledger;
+      if (signed.length) this.turns.pass(signed.map((key) => key.label), checkpoint);
       return false;
     });
     if (this.count === 0 && this.pending === null) await this.advance();
@@ -66,7 +69,7 @@ export class CheckpointFollower {
 
   async accept(checkpoint) {
     const signed = checkSignatures(checkpoint, this.ring);
-    const ours = signed.ledger.filter((key) => key.name === this.origin);
+    const ours = signed.ledger;
     if (!ours.some((key) => this.claimed.has(key))) {
       throw new Flaw(checkpoint.place, "is signed by no key of keys.txt");
     }
@@ -102,7 +105,7 @@ export class CheckpointFollower {
     if (!this.last) throw new Flaw("checkpoints.jsonl", "holds no checkpoint of these blocks");
     const { place } = this.last;
     if (this.last.number !== header.number) {
-      throw new Flaw("blocks.jsonl", `goes on after block ${this.last.number} of the last checkpoint`);
+      throw new Flaw(place, `is the last, but the blocks go on after block ${this.last.number}`);
     }
     if (this.last.size !== size) throw new Flaw(place, `covers ${this.last.size} records, the manifest says ${size}`);
     for (const checkpoint of this.waiting) {
@@ -116,15 +119,15 @@ export class CheckpointFollower {
   }
 }
 
-/** Return the last line of a file of lines, without its newline; the file may be long. */
-export async function lastLine(blob) {
-  let tail = new Uint8Array(0);
-  for (let end = blob.size; end > 0; end -= 65536) {
-    const start = Math.max(0, end - 65536);
-    tail = joined(new Uint8Array(await blob.slice(start, end).arrayBuffer()), tail);
-    const cut = tail.lastIndexOf(0x0a, tail.length - 2);
-    if (cut >= 0 || start === 0) return tail.subarray(cut + 1, -1);
-    if (tail.length > LONGEST_NOTE) throw new Flaw("checkpoints.jsonl, last line", `is longer than ${LONGEST_NOTE} bytes`);
+/** Return the last checkpoint of a file, which may be long. */
+export async function lastCheckpoint(blob) {
+  let tail = new Uint8Array(0), lines = 0;
+  for (let start = 0; start < blob.size; start += PART) {
+    const part = new Uint8Array(await blob.slice(start, start + PART).arrayBuffer());
+    lines += part.reduce((sum, byte) => sum + (byte === NEWLINE[0] ? 1 : 0), 0);
+    tail = joined(tail, part).subarray(-LONGEST_NOTE);
   }
-  return tail;
+  const place = `checkpoints.jsonl line ${Math.max(lines, 1)}`;
+  const cut = tail.lastIndexOf(NEWLINE[0], tail.length - 2);
+  return readCheckpoint(parseCanonical(tail.subarray(cut + 1, -1), place), place);
 }

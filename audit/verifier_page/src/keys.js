@@ -1,11 +1,10 @@
 // Public keys as text: <name>+<key id>+<base64 of algorithm || public key>.
 import { Flaw, fromBase64, hex, joined, sameBytes, utf8 } from "./bytes.js";
-import { isUsableKey } from "./ed25519.js";
 import { sha256 } from "./sha256.js";
 
 export const LEDGER = 0x01; // Ed25519 over the body
 export const WITNESS = 0x04; // Ed25519 over time and body: a cosignature
-const KEY_TEXT = /^([^+\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/u;
+const KEY_TEXT = /^([^+\s\u0000-\u001f\u0085]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/u;
 
 /** Return whether a line has the outer form of a key. */
 export function looksLikeKey(line) {
@@ -23,14 +22,12 @@ export function readKey(line, place) {
   const bytes = found && fromBase64(found[3]);
   if (!bytes) throw new Flaw(place, "is no public key text (name+id+base64)");
   const [algorithm, key] = [bytes[0], bytes.subarray(1)];
-  if (algorithm !== LEDGER && algorithm !== WITNESS) return null;
-  const [, name, id] = found;
-  if (key.length !== 32) throw new Flaw(place, `the key of ${name} has ${key.length} bytes, not 32`);
+  const [, name, id] = found, passedOver = algorithm !== LEDGER && algorithm !== WITNESS;
+  if (!passedOver && key.length !== 32) throw new Flaw(place, `the key of ${name} has ${key.length} bytes, not 32`);
   if (hex(keyId(name, algorithm, key)) !== id) {
     throw new Flaw(place, `the id ${id} is not that of the key of ${name}`);
   }
-  if (!isUsableKey(key)) throw new Flaw(place, `the key of ${name} is no sound Ed25519 key`);
-  return { name, id, algorithm, key, label: `${name}+${id}` };
+  return passedOver ? null : { name, id, algorithm, key, label: `${name}+${id}` };
 }
 
 /** The keys that signatures are checked with, found by the name and id on the line. */
@@ -65,9 +62,10 @@ export class KeyRing {
 /** Read the keys of keys.txt. */
 export function readKeys(text, file) {
   const ring = new KeyRing();
-  text.split("\n").forEach((line, i) => {
-    const place = `${file}, line ${i + 1}`;
-    const key = line === "" ? null : readKey(line, place);
+  if (!text.endsWith("\n")) throw new Flaw(file, "does not end with a newline");
+  text.slice(0, -1).split("\n").forEach((line, i) => {
+    const place = `${file} line ${i + 1}`;
+    const key = readKey(line, place);
     if (key) ring.add(key, place);
   });
   return ring;

@@ -22,7 +22,7 @@ export class LineReader {
   }
 
   get place() {
-    return `${this.name}, line ${this.number}`;
+    return `${this.name} line ${this.number}`;
   }
 
   /** Return the next line with its newline if it lies in the chunk already, else null. */
@@ -48,7 +48,7 @@ export class LineReader {
         throw this.tooLong();
       }
       if (this.read === this.blob.size) {
-        if (rest.length) throw new Flaw(`${this.name}, line ${this.number + 1}`, "does not end with a newline");
+        if (rest.length) throw new Flaw(`${this.name} line ${this.number + 1}`, "does not end with a newline");
         return null;
       }
       const fresh = await this.fetch();

@@ -5,12 +5,12 @@ import { LEDGER, KeyRing, WITNESS, looksLikeKey, readKey } from "./keys.js";
 import { checkSignatures, readCheckpoint } from "./note.js";
 
 export const TRUST_FILE = "trust file";
-const QUORUM = /^quorum (0|[1-9][0-9]{0,5})$/;
+const QUORUM = /^quorum ([1-9][0-9]{0,3})$/;
 const BODY_LINES = 4;
 
 /** Take the lines of one note from the front of `lines`; they begin at line `first`. */
 function takeNote(lines, first) {
-  const place = `${TRUST_FILE}, line ${first}`;
+  const place = `${TRUST_FILE} line ${first}`;
   let end = BODY_LINES + 1;
   while (end < lines.length && lines[end].startsWith("\u2014 ")) end += 1;
   if (lines.length < BODY_LINES + 2 || lines[BODY_LINES] !== "" || end === BODY_LINES + 1) {
@@ -21,7 +21,7 @@ function takeNote(lines, first) {
 
 /** Add what one line says to the trust; return how many lines were used. */
 function takeLine(trust, lines, at) {
-  const line = lines[at], place = `${TRUST_FILE}, line ${at + 1}`;
+  const line = lines[at], place = `${TRUST_FILE} line ${at + 1}`;
   if (line === "" || line.startsWith("#")) return 1;
   const quorum = QUORUM.exec(line);
   if (quorum) {
@@ -45,8 +45,12 @@ export function readTrust(text) {
   const trust = { ring: new KeyRing(), checkpoints: [], quorum: null };
   const lines = text.replace(/^\ufeff/, "").replace(/\r\n/g, "\n").split("\n");
   for (let at = 0; at < lines.length;) at += takeLine(trust, lines, at);
-  if (trust.ring.keys.size + trust.checkpoints.length === 0) {
-    throw new Flaw(TRUST_FILE, "holds neither a key nor a checkpoint");
+  if (trust.ring.of(LEDGER).length + trust.checkpoints.length === 0) {
+    throw new Flaw(TRUST_FILE, "holds neither a key of the ledger nor a checkpoint");
+  }
+  const witnesses = new Set(trust.ring.of(WITNESS).map((key) => key.key.join())).size;
+  if (trust.quorum > witnesses) {
+    throw new Flaw(TRUST_FILE, `asks for ${trust.quorum} of ${witnesses} witnesses: add their keys`);
   }
   return trust;
 }
@@ -65,15 +69,8 @@ export function trustedAtStart(trust, ring, claimed, origin) {
 /** Throw Flaw unless the last checkpoint bears the cosignatures that the trust file asks for. */
 export function checkQuorum(trust, signed, place) {
   if (trust === null || trust.quorum === null) return;
-  const named = trust.ring.of(WITNESS).map((key) => key.label);
-  const seen = new Set(); // names and keys: one witness counts once, under whatever name
-  let count = 0;
-  for (const { key } of signed.witnesses) {
-    const marks = [key.name, key.key.join()];
-    if (!named.includes(key.label) || marks.some((mark) => seen.has(mark))) continue;
-    marks.forEach((mark) => seen.add(mark));
-    count += 1;
-  }
+  const named = signed.witnesses.filter(({ key }) => trust.ring.has(key));
+  const count = new Set(named.map(({ key }) => key.key.join())).size; // each public key once
   if (count < trust.quorum) {
     throw new Flaw(place, `bears ${count} cosignatures of trusted witnesses, ${trust.quorum} are asked for`);
   }

@@ -1,6 +1,7 @@
 // Which ledger key is in force, which one was turned, and how trust passes between them.
 import { Flaw } from "./bytes.js";
 
+const MOST_SIGNERS = 2; // the key in force and the next one
 const minus = (labels, gone) => labels.filter((label) => !gone.has(label));
 
 /** Follows the ledger's keys from checkpoint to checkpoint; keys are known by their labels. */
@@ -14,27 +15,30 @@ export class KeyTurns {
 
   /** Take the next checkpoint's signers; throws Flaw where a turned key signs without the next. */
   pass(signers, checkpoint) {
+    if (signers.length > MOST_SIGNERS) throw new Flaw(checkpoint.place, `more than ${MOST_SIGNERS} keys of the ledger signed it`);
     const live = minus(signers, this.turned);
     if (live.length === 0) {
       throw new Flaw(checkpoint.place, `${signers.join(", ")} signs alone after it was turned`);
     }
-    if (live.length === 1) this.settle(live[0]);
+    this.settle(live);
+    if (live.length === 1) this.inForce = live;
     else this.turn(live, checkpoint);
   }
 
-  /** One key signs: of several that could be in force, the others are the former ones. */
-  settle(label) {
-    if (this.inForce.length > 1 && this.inForce.includes(label)) {
-      this.inForce.filter((each) => each !== label).forEach((each) => this.turned.add(each));
-    }
-    this.inForce = [label];
+  /** Of two keys that could be in force the one that signs on was the next, the other the former. */
+  settle(live) {
+    const stay = this.inForce.filter((label) => live.includes(label));
+    if (stay.length !== 1) return;
+    minus(this.inForce, new Set(stay)).forEach((label) => this.turned.add(label));
+    this.inForce = stay;
   }
 
-  /** Two keys (or more) sign: the key turns, and trust in one of them is trust in the other. */
+  /** Two keys sign: the key turns, and trust passes on from the former one, if it is known which that is. */
   turn(live, checkpoint) {
     const former = live.filter((label) => this.inForce.includes(label));
-    const next = live.filter((label) => !this.inForce.includes(label));
-    if (this.trusted && live.some((label) => this.trusted.has(label))) {
+    const next = minus(live, new Set(former));
+    const givers = former.length ? former : live;
+    if (this.trusted && givers.some((label) => this.trusted.has(label))) {
       live.forEach((label) => this.trusted.add(label));
     }
     if (former.length === 0 || next.length === 0) {

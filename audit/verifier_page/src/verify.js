@@ -1,7 +1,7 @@
 // A bundle checked from end to end; the one door for page, worker and tests.
 import { Flaw, textOf } from "./bytes.js";
-import { WITNESS, fingerprint, readKeys } from "./keys.js";
-import { MANIFEST, checkManifestDigest, checkPresence, compareFiles, readManifest, readWhole, unknownFiles } from "./manifest.js";
+import { KeyRing, WITNESS, fingerprint, readKeys } from "./keys.js";
+import { MANIFEST, checkManifestDigest, checkPresence, compareFiles, readManifest, readWhole } from "./manifest.js";
 import { readRange } from "./lines.js";
 import { Sha256, sha256 } from "./sha256.js";
 import { TRUST_FILE, readTrust } from "./trust.js";
@@ -32,8 +32,7 @@ class Findings {
   constructor() {
     this.flaws = [];
     this.notices = [];
-    this.firsts = { departure: null };
-    this.counts = { files: 0, bytes: 0, records: 0, index: 0, blocks: 0, roots: 0, proofs: 0, blobs: 0, tokens: 0, departures: 0 };
+    this.counts = { files: 0, bytes: 0, records: 0, index: 0, blocks: 0, roots: 0, proofs: 0, blobs: 0, tokens: 0 };
   }
 
   add(error) {
@@ -94,24 +93,22 @@ async function checkDigests(findings, files, manifest, walk, progress) {
 }
 
 /** Read keys and trust; return {claimed, ring, trust} or null where they cannot be read. */
-async function readVouchers(findings, files, trustText) {
+async function readVouchers(findings, files, trustText, origin) {
   const claimed = await findings.part(async () => readKeys(textOf(await readWhole(files, "keys.txt"), "keys.txt"), "keys.txt"));
   const trust = trustText === null ? null : await findings.part(() => readTrust(trustText));
   if (claimed === null || (trustText !== null && trust === null)) return null;
   const ring = await findings.part(() => {
-    const both = readKeys("", "keys.txt");
-    for (const key of claimed.keys.values()) both.add(key, "keys.txt");
-    if (trust) for (const key of trust.ring.keys.values()) both.add(key, TRUST_FILE);
+    const both = new KeyRing();
+    const known = (key) => key.algorithm === WITNESS || key.name === origin; // another ledger's are passed over
+    for (const key of claimed.keys.values()) if (known(key)) both.add(key, "keys.txt");
+    if (trust) for (const key of trust.ring.keys.values()) if (known(key)) both.add(key, TRUST_FILE);
     return both;
   });
   return ring && { claimed, ring, trust };
 }
 
 function addNotices(findings, manifest, walk) {
-  const { counts, firsts, notices } = findings;
-  const unknown = unknownFiles(manifest);
-  if (unknown.length) notices.push(`Not files of the format, checked by digest alone: ${unknown.join(", ")}`);
-  if (counts.departures) notices.push(`${counts.departures} records depart from the table of members; the first is ${firsts.departure}`);
+  const { notices } = findings;
   if (!walk || findings.flaws.length) return;
   const idle = Object.keys(manifest.files).filter((path) => path.startsWith("blobs/") && !walk.cited.has(path.slice(6)));
   if (idle.length) notices.push(`${idle.length} blobs are cited by no record: ${idle.slice(0, 3).join(", ")}`);
@@ -163,9 +160,9 @@ function resultOf(findings, { manifest, vouchers, walk, usedSubtle, started }) {
 async function checkContents(findings, files, manifest, trustText, progress) {
   const missing = [...compareFiles(files, manifest), ...checkPresence(manifest)];
   const unread = WALKED.concat("keys.txt").some((path) => missing.some((flaw) => flaw.place === path));
-  const vouchers = unread ? null : await readVouchers(findings, files, trustText);
-  const { counts, firsts } = findings;
-  const walk = vouchers && new Walk({ files, manifest, ...vouchers, progress, counts, firsts });
+  const vouchers = unread ? null : await readVouchers(findings, files, trustText, manifest.origin);
+  const { counts } = findings;
+  const walk = vouchers && new Walk({ files, manifest, ...vouchers, progress, counts });
   if (walk) await findings.part(() => walk.run());
   missing.forEach((flaw) => findings.add(flaw));
   const usedSubtle = await checkDigests(findings, files, manifest, walk, progress);

@@ -1,12 +1,12 @@
 // The walk through a bundle: block by block, its records, index lines, proofs and checkpoints.
 import { Flaw, fromHex, hex, isHash } from "./bytes.js";
 import { GENESIS, blockHash, checkHeader } from "./chain.js";
-import { CheckpointFollower, lastLine } from "./follower.js";
+import { CheckpointFollower, lastCheckpoint } from "./follower.js";
 import { checkMembers, parseCanonical } from "./json.js";
 import { LineReader } from "./lines.js";
 import { GrowingTree, leafHash, rootOfProof } from "./merkle.js";
-import { readCheckpoint } from "./note.js";
-import { FORK, LARGEST_PAYLOAD, checkIndexLine, checkPayload, compareDecimals, departureOf } from "./records.js";
+import { checkSignatures } from "./note.js";
+import { FORK, LARGEST_PAYLOAD, checkIndexLine, checkPayload, compareDecimals } from "./records.js";
 import { Sha256 } from "./sha256.js";
 
 const LONGEST_LINE = 1024 * 1024; // bytes of a line that is no payload
@@ -31,8 +31,9 @@ export class Offsets {
 
 /** What one block's lines add up to while they are read. */
 class BlockSums {
-  constructor(header, place) {
-    Object.assign(this, { header, place });
+  /** `rises`: whether the block opens an epoch, and so holds a fork record. */
+  constructor(header, place, rises) {
+    Object.assign(this, { header, place, rises });
     this.index = new Sha256();
     this.records = new Sha256();
     this.shown = 0; // records of the block that the bundle shows
@@ -56,31 +57,30 @@ class BlockSums {
     this.index.update(bytes);
   }
 
-  addRecord(payload, bytes) {
+  addRecord(payload, bytes, place) {
     this.shown += 1;
     this.records.update(bytes);
-    if (payload.kind === FORK) this.forks += 1;
+    if (payload.kind !== FORK) return;
+    this.forks += 1;
+    if (!this.rises || this.forks > 1) throw new Flaw(place, "is a fork record, but opens no epoch");
   }
 
-  /** Compare with the header. `epochRises`: whether the block opens an epoch. */
-  check(epochRises) {
+  /** Compare with the header. */
+  check() {
     const { header, place } = this;
     const whole = this.shown === header.count;
     if (this.index.hex() !== header.index_digest) throw new Flaw(place, "index_digest does not fit its index lines");
     if (whole && this.records.hex() !== header.records_digest) {
       throw new Flaw(place, "records_digest does not fit its records");
     }
-    const due = epochRises ? 1 : 0;
-    if (this.forks > due || (whole && this.forks !== due)) {
-      throw new Flaw(place, `holds ${this.forks} fork records where ${due} is due`);
-    }
+    if (whole && this.rises && this.forks === 0) throw new Flaw(place, `opens epoch ${header.epoch}, but holds no fork record`);
   }
 }
 
 /** Reads the .jsonl files side by side; `run` throws the first Flaw that it meets. */
 export class Walk {
-  constructor({ files, manifest, claimed, ring, trust, progress, counts, firsts }) {
-    Object.assign(this, { files, manifest, claimed, ring, trust, counts, firsts });
+  constructor({ files, manifest, claimed, ring, trust, progress, counts }) {
+    Object.assign(this, { files, manifest, claimed, ring, trust, counts });
     this.readers = {};
     for (const name of ["records", "index", "blocks", "checkpoints", "proofs"]) {
       const path = `${name}.jsonl`, longest = name === "records" ? LARGEST_PAYLOAD : LONGEST_LINE;
@@ -140,18 +140,18 @@ export class Walk {
   /** A complete bundle: every record of the block, and the tree's root after it. */
   async walkWhole(header, place, rises) {
     const { records, index } = this.readers;
-    const sums = new BlockSums(header, place);
+    const sums = new BlockSums(header, place, rises);
     for (let i = 0; i < header.count; i++) {
       const sequence = header.first_sequence + i;
       const line = index.take() || await index.next();
-      if (line === null) throw new Flaw("index.jsonl", `ends before sequence ${sequence} of block ${header.number}`);
+      if (line === null) throw new Flaw("index.jsonl, at its end", `ends before sequence ${sequence} of block ${header.number}`);
       const known = this.indexLine(line, sequence, sums);
       const bytes = records.take() || await records.next();
-      if (bytes === null) throw new Flaw("records.jsonl", `ends before sequence ${sequence} of block ${header.number}`);
+      if (bytes === null) throw new Flaw("records.jsonl, at its end", `ends before sequence ${sequence} of block ${header.number}`);
       this.offsets.index.push(index.start);
       this.tree.push(this.record(bytes, known, sums));
     }
-    sums.check(rises);
+    sums.check();
     if (hex(this.tree.root()) !== header.root) throw new Flaw(place, "root is not that of the leaves so far");
     this.counts.roots += 1;
   }
@@ -176,7 +176,7 @@ export class Walk {
     const value = parseCanonical(payload, place);
     checkPayload(value, place);
     this.note(value, place);
-    sums.addRecord(value, bytes);
+    sums.addRecord(value, bytes, place);
     this.offsets.records.push(records.start);
     this.counts.records += 1;
     return leaf;
@@ -189,17 +189,14 @@ export class Walk {
       }
       this.cited.add(hash);
     }
-    const departure = departureOf(value);
-    if (departure === null) return;
-    this.counts.departures += 1;
-    this.firsts.departure = this.firsts.departure || `${place}: ${departure}`;
   }
 
   /** Proofs lead to the root of the last checkpoint, so that is read ahead. */
   async prepareSelection() {
-    const place = "checkpoints.jsonl, last line";
-    const line = await lastLine(this.files.get("checkpoints.jsonl"));
-    this.goal = readCheckpoint(parseCanonical(line, place), place);
+    this.goal = await lastCheckpoint(this.files.get("checkpoints.jsonl"));
+    checkSignatures(this.goal, this.ring);
+    const { size, place } = this.goal, stated = this.manifest.tree_size;
+    if (size !== stated) throw new Flaw(place, `covers ${size} records, the manifest says ${stated}`);
     await this.nextIndexed();
     await this.nextProof();
   }
@@ -237,10 +234,10 @@ export class Walk {
   /** A selection: index lines of the blocks that hold a selected record, and those records. */
   async walkSelected(header, place, rises) {
     if (this.indexed === null || this.indexed.value.sequence !== header.first_sequence) return;
-    const sums = new BlockSums(header, place);
+    const sums = new BlockSums(header, place, rises);
     for (let i = 0; i < header.count; i++) {
       const sequence = header.first_sequence + i;
-      if (this.indexed === null) throw new Flaw("index.jsonl", `ends before sequence ${sequence} of block ${header.number}`);
+      if (this.indexed === null) throw new Flaw("index.jsonl, at its end", `ends before sequence ${sequence} of block ${header.number}`);
       const { line, value, place: where, start } = this.indexed;
       checkIndexLine(value, sequence, `${where} (block ${header.number})`);
       sums.addIndex(value, line, where);
@@ -252,13 +249,13 @@ export class Walk {
       const due = this.proof ? `; the next is that of ${this.proof.place}` : "";
       throw new Flaw(place, `has index lines, but the selection shows none of its records${due}`);
     }
-    sums.check(rises);
+    sums.check();
   }
 
   async selectedRecord(known, start, sums) {
     const { records } = this.readers;
     const bytes = records.take() || await records.next();
-    if (bytes === null) throw new Flaw("records.jsonl", `ends before the record of ${this.proof.place}`);
+    if (bytes === null) throw new Flaw("records.jsonl, at its end", `ends before the record of ${this.proof.place}`);
     const leaf = this.record(bytes, known, sums);
     this.offsets.index.push(start);
     const { sequence, hashes, place } = this.proof;
@@ -273,9 +270,9 @@ export class Walk {
   /** After the last block every file must be at its end. */
   async checkEnds(selection) {
     const { records, index } = this.readers;
-    if (selection && this.proof) throw new Flaw(this.proof.place, "belongs to no index line, or is out of order");
     if (selection && this.indexed) throw new Flaw(this.indexed.place, "belongs to no block, or is out of order");
-    if (await records.next() !== null) throw new Flaw(records.place, "is a record too many");
     if (!selection && await index.next() !== null) throw new Flaw(index.place, "is an index line too many");
+    if (await records.next() !== null) throw new Flaw(records.place, "is a record too many");
+    if (selection && this.proof) throw new Flaw(this.proof.place, "belongs to no index line, or is out of order");
   }
 }

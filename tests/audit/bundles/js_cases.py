@@ -1,7 +1,7 @@
 """How a case of the verifier page is made: a plan, one change, and what the page must say."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.audit.bundles import js_ledger as made
 from tests.audit.bundles.js_ledger import FIRST, Plan, payload
@@ -18,7 +18,6 @@ class Case:
     files: Files
     says: str | None
     trust: str | None = None
-    also: list[str] = field(default_factory=list)
 
 
 def planned(name: str, says: str | None, change: Callable[[Plan], None], **more) -> Case:

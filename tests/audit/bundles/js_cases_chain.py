@@ -1,6 +1,7 @@
 """Cases of the verifier page: headers, epochs, index lines, payloads."""
 
 import json
+from typing import Any
 
 from tests.audit.bundles import js_ledger as made
 from tests.audit.bundles.js_cases import (
@@ -48,8 +49,8 @@ HEADERS = [
     ),
     planned(
         "a day that never was",
-        "sealed_at is no time",
-        block(2, sealed_at="2026-02-30T10:00:09.000000Z"),
+        None,
+        block(3, sealed_at="2026-02-30T10:00:09.000000Z"),
     ),
     planned(
         "a root in capitals",
@@ -59,16 +60,18 @@ HEADERS = [
     planned("a new epoch", None, FORKED),
     planned(
         "an epoch without a fork record",
-        "0 fork records where 1 is due",
+        "(block 2): opens epoch 1, but holds no fork record",
         both(FORKED, entry(2, 0, payload=payload(4))),
     ),
     planned(
         "an epoch with two fork records",
-        "2 fork records where 1 is due",
+        "records.jsonl line 6 (sequence 5, block 2): is a fork record",
         both(FORKED, entry(2, 1, payload=FORK)),
     ),
     planned(
-        "a fork record without an epoch", "1 fork records where 0 is due", entry(2, 0, payload=FORK)
+        "a fork record without an epoch",
+        "is a fork record, but opens no",
+        entry(2, 0, payload=FORK),
     ),
     planned("an epoch from the start", "epoch 1 does not follow 0", block(0, epoch=1)),
     planned(
@@ -80,9 +83,62 @@ HEADERS = [
     planned("a fork record shown by a selection", None, both(FORKED, select(4))),
     planned(
         "a stray fork record in a selection",
-        "fork records where 0",
+        "is a fork record, but opens no",
         both(entry(2, 0, payload=FORK), select(4)),
     ),
+]
+
+ABOUT = {"address": None, "process": "p", "session": None, "software": "1"}
+PERSON = {"id": "019c1355-0000-4000-8000-000000000000", "kind": "person", "name": 'P "\\'}
+SUBJECT = {"id": "S-1", "type": "sample"}
+CHANGE = {"subject": SUBJECT, "old": None, "new": {"any": [1, {"thing": None}]}}
+MALFORMED: list[tuple[str, str, Any]] = [  # case, member, what stands there
+    ("an actor that is a text", "actor", "connector"),
+    ("an actor without a name", "actor", {"id": "c", "kind": "process"}),
+    ("an actor with a member more", "actor", {**PERSON, "role": "qa"}),
+    ("an actor of an unknown kind", "actor", {**PERSON, "kind": "robot"}),
+    ("an actor whose name is null", "actor", {**PERSON, "name": None}),
+    ("a person without a UUID", "actor", {**PERSON, "id": "7"}),
+    ("a source that is null", "source", None),
+    ("a source without a session", "source", {"address": None, "process": "p", "software": "1"}),
+    ("a source with a member more", "source", {**ABOUT, "door": None}),
+    ("a source whose process is a number", "source", {**ABOUT, "process": 7}),
+    ("parents that are null", "parents", None),
+    ("a parent in capitals", "parents", ["A" * 64]),
+    ("a parent too short", "parents", ["1" * 63]),
+    ("blobs that are an object", "blobs", {}),
+    ("a blob too long", "blobs", ["1" * 65]),
+    ("a time without a fraction", "occurred_at", "2026-01-31T10:00:00Z"),
+    ("a time of another zone", "occurred_at", "2026-01-31T10:00:00.000000+00:00"),
+    ("a time that is null", "occurred_at", None),
+    ("a time in other digits", "occurred_at", "٢٠٢٦-01-31T10:00:00.000000Z"),
+    ("a stream that is null", "stream", None),
+    ("a stream that is a list", "stream", []),
+    ("a kind that is null", "kind", None),
+    ("changes that are null", "changes", None),
+    ("changes that are an object", "changes", {}),
+    ("a change that is null", "changes", [None]),
+    ("a change without an old side", "changes", [{"subject": SUBJECT, "new": {}}]),
+    ("a change with a member more", "changes", [{**CHANGE, "why": None}]),
+    ("a change whose old side is a text", "changes", [{**CHANGE, "old": "x"}]),
+    ("a change whose new side is a list", "changes", [{**CHANGE, "new": []}]),
+    ("a change of nothing", "changes", [{**CHANGE, "subject": None}]),
+    ("a subject with a number", "changes", [{**CHANGE, "subject": {**SUBJECT, "id": 7}}]),
+    ("a subject with a null", "changes", [CHANGE, {**CHANGE, "subject": {**SUBJECT, "id": None}}]),
+    ("a subject with a member more", "changes", [{**CHANGE, "subject": {**SUBJECT, "x": "x"}}]),
+    ("a reason that is a number", "reason", 1),
+    ("a reason that is false", "reason", False),
+    ("data that is a list", "data", []),
+    ("data that is a text", "data", "x"),
+]
+WELL_FORMED: list[tuple[str, dict[str, Any]]] = [
+    ("a person with a UUID and an odd name", {"actor": PERSON}),
+    ("an operating system's user", {"actor": {**PERSON, "kind": "os_user", "id": "root"}}),
+    ("a payload of empty texts", {"stream": "", "kind": "", "reason": ""}),
+    ("a day in a thirteenth month", {"occurred_at": "2026-13-32T25:61:61.000000Z"}),
+    ("a text of every script", {"reason": "\u0000\u001f\u007f\u2028\ufeff\ud7ff\ue000\U0010ffff"}),
+    ("several changes", {"changes": [CHANGE, {**CHANGE, "old": {}, "new": None}]}),
+    ("a source full of texts", {"source": dict.fromkeys(ABOUT, "\n")}),
 ]
 
 RECORDS = [
@@ -211,13 +267,22 @@ RECORDS = [
     ),
     planned(
         "a payload of other members",
-        None,
+        "has the unknown member more",
         entry(2, 0, payload=payload(4, more=1)),
-        also=["Remark: 1 records depart"],
     ),
     planned(
         "a member called __proto__",
         None,
         entry(2, 0, payload=payload(4, data={"__proto__": {"a": 1}})),
     ),
+    *[
+        planned(
+            name, f"{member} has another form", entry(2, 0, payload=payload(4, **{member: value}))
+        )
+        for name, member, value in MALFORMED
+    ],
+    *[
+        planned(name, None, entry(2, 0, payload=payload(4, **members)))
+        for name, members in WELL_FORMED
+    ],
 ]

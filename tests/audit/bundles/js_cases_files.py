@@ -6,21 +6,21 @@ from tests.audit.bundles.js_cases import drop_line, forged, line_edit, planned, 
 FILES = [
     forged(
         "a record changed",
-        "records.jsonl, line 5 (sequence 4, block 2): the record is not the one",
+        "records.jsonl line 5 (sequence 4, block 2): the record is not the one",
         line_edit("records.jsonl", 4, b'"n":4', b'"n":5'),
     ),
     forged(
-        "records swapped", "records.jsonl, line 5 (sequence 4", swap_lines("records.jsonl", 4, 5)
+        "records swapped", "records.jsonl line 5 (sequence 4", swap_lines("records.jsonl", 4, 5)
     ),
-    forged("a record dropped", "records.jsonl, line 5 (sequence 4", drop_line("records.jsonl", 4)),
+    forged("a record dropped", "records.jsonl line 5 (sequence 4", drop_line("records.jsonl", 4)),
     forged(
         "the last record dropped",
-        "records.jsonl: ends before sequence 10",
+        "records.jsonl, at its end: ends before sequence 10",
         drop_line("records.jsonl", 10),
     ),
     forged(
         "a record too many",
-        "records.jsonl, line 12: is a record too many",
+        "records.jsonl line 12: is a record too many",
         lambda files: files.update({"records.jsonl": files["records.jsonl"] + b"{}\n"}),
     ),
     forged("an index line dropped", "says sequence 5 where 4 is due", drop_line("index.jsonl", 4)),
@@ -30,12 +30,12 @@ FILES = [
     forged("a block dropped", "number is 2 where 1 is due", drop_line("blocks.jsonl", 1)),
     forged(
         "the last block dropped",
-        "records.jsonl, line 7: is a record too many",
+        "index.jsonl line 7: is an index line too many",
         drop_line("blocks.jsonl", 3),
     ),
     forged(
         "checkpoints swapped",
-        "checkpoints.jsonl, line 2: names block 1 after block 3",
+        "checkpoints.jsonl line 2: names block 1 after block 3",
         swap_lines("checkpoints.jsonl", 0, 1),
     ),
     forged(
@@ -65,7 +65,7 @@ FILES = [
     ),
     forged(
         "a blob without a digest for a name",
-        "its name is no digest",
+        "has no place in a bundle",
         lambda files: files.update({"blobs/x": b"x"}),
     ),
     forged(
@@ -73,7 +73,41 @@ FILES = [
         "does not belong",
         lambda files: files.update({"proofs.jsonl": b""}),
     ),
-    forged("a file of another kind", None, lambda files: files.update({"notes.txt": b"x"})),
+    forged(
+        "a file of another kind",
+        "notes.txt: has no place",
+        lambda files: files.update({"notes.txt": b"x"}),
+    ),
+    forged(
+        "a copy with a hidden part",
+        "has no place",
+        lambda files: files.update({"copies/.x/table.csv": b"x"}),
+    ),
+    forged(
+        "a token of a size beyond all sizes",
+        "has no place",
+        lambda files: files.update({"tokens/12345678901234567.tsr": b"x"}),
+    ),
+    forged(
+        "both verifiers in the bundle",
+        None,
+        lambda files: files.update({"verifier.py": b"x", "verifier.html": b"x"}),
+    ),
+    forged(
+        "an empty line in keys.txt",
+        "keys.txt line 2: is no public key",
+        lambda files: files.update({"keys.txt": files["keys.txt"] + b"\n"}),
+    ),
+    forged(
+        "no newline at the end of keys.txt",
+        "keys.txt: does not end with a newline",
+        lambda files: files.update({"keys.txt": files["keys.txt"][:-1]}),
+    ),
+    forged(
+        "keys that are no UTF-8",
+        "keys.txt: is not UTF-8",
+        lambda files: files.update({"keys.txt": files["keys.txt"] + b"\xff\n"}),
+    ),
     forged("copies", None, lambda files: files.update({"copies/table.csv": b"x"})),
     forged(
         "no records", "records.jsonl: is missing", lambda files: files.pop("records.jsonl") and None
@@ -81,19 +115,19 @@ FILES = [
     forged("no keys", "keys.txt: is missing", lambda files: files.pop("keys.txt") and None),
     forged(
         "a proof of another record",
-        "proofs.jsonl, line 2 (sequence 5): the proof does not lead",
+        "proofs.jsonl line 2 (sequence 5): the proof does not lead",
         line_edit("proofs.jsonl", 1, b'"hashes":["', b'"hashes":["' + b"1" * 64 + b'","'),
         select=[1, 5, 10],
     ),
     forged(
         "a proof too long",
-        "proofs.jsonl, line 1 (sequence 1): the proof does not lead",
+        "proofs.jsonl line 1 (sequence 1): the proof does not lead",
         line_edit("proofs.jsonl", 0, b'"],', b'","' + b"1" * 64 + b'"],'),
         select=[1, 5, 10],
     ),
     forged(
         "proofs swapped",
-        "the next is that of proofs.jsonl, line 1 (sequence 5)",
+        "the next is that of proofs.jsonl line 1 (sequence 5)",
         swap_lines("proofs.jsonl", 0, 1),
         select=[1, 5, 10],
     ),
@@ -119,6 +153,12 @@ FILES = [
 ]
 
 MANIFESTS = [
+    planned("a bundle made by nothing named", None, lambda plan: plan.manifest.update(software="")),
+    planned(
+        "a digest in capitals",
+        "manifest.json: the digest of",
+        lambda plan: plan.manifest.update(files={"keys.txt": "A" * 64}),
+    ),
     planned(
         "filters in a complete bundle",
         "has filters",
@@ -135,7 +175,7 @@ MANIFESTS = [
     ),
     planned(
         "a path that climbs",
-        "unsafe path",
+        "FLAW at ../x: is missing",
         lambda plan: plan.manifest.update(files={"../x": "1" * 64}),
     ),
     planned(

@@ -28,7 +28,7 @@ CHECKPOINTS = [
         lambda plan: setattr(plan, "note", lambda n, text: SPLIT if n == 1 else text),
     ),
     planned(
-        "checkpoints that end early", "goes on after block 1", lambda plan: plan.checkpoints.pop(3)
+        "checkpoints that end early", "go on after block 1", lambda plan: plan.checkpoints.pop(3)
     ),
     planned(
         "a manifest of another size",
@@ -71,6 +71,48 @@ CHECKPOINTS = [
     planned("two turns", None, signed(b0=[FIRST, SECOND], b1=[SECOND, THIRD], b3=[THIRD])),
     planned("the last checkpoint turns the key", None, signed(b1=[FIRST], b3=[FIRST, SECOND])),
     planned("a lost key", None, signed(b1=[FIRST], b3=[SECOND])),
+    planned(
+        "three keys at one checkpoint",
+        "more than 2 keys",
+        signed(b1=[FIRST], b3=[FIRST, SECOND, THIRD]),
+    ),
+    planned(
+        "of two keys the one that signs on turns again: the other was the former",
+        "signs alone after it was turned",
+        signed(b0=[FIRST, SECOND], b1=[SECOND, THIRD], b2=[THIRD], b3=[FIRST]),
+    ),
+    planned(
+        "a turned key beside a later one",
+        None,
+        signed(b0=[FIRST], b1=[FIRST, SECOND], b3=[FIRST, SECOND]),
+    ),
+    planned("64 signature lines", None, signed(b1=[FIRST], b3=[FIRST] * 64)),
+    planned("65 signature lines", "more than 64 signatures", signed(b1=[FIRST], b3=[FIRST] * 65)),
+    planned(
+        "a signature line without a signature",
+        "a signature line is not well formed",
+        lambda plan: setattr(plan, "note", lambda n, text: f"{text}— someone AAAAAA==\n"),
+    ),
+    planned(
+        "a signature line by a name with a space",
+        "a signature line is not well formed",
+        lambda plan: setattr(plan, "note", lambda n, text: f"{text}— some one AAAAAAAA\n"),
+    ),
+    planned(
+        "a key of another name in keys.txt, which signs wrongly",
+        None,
+        both(
+            lambda plan: setattr(plan, "keys", [FIRST, made.Key("other.example")]),
+            lambda plan: setattr(
+                plan, "note", lambda n, text: text + made.Key("other.example").line("other\n")
+            ),
+        ),
+    ),
+    planned(
+        "a wrong signature beside a good one",
+        "the signature of",
+        lambda plan: setattr(plan, "note", lambda n, text: text + FIRST.line("other\n")),
+    ),
     planned("a token", None, lambda plan: plan.tokens.append(1)),
     forged(
         "a token of another size",
@@ -83,6 +125,9 @@ CHECKPOINTS = [
         lambda files: files.update({"tokens/4.txt": b"x"}),
     ),
 ]
+
+
+OTHER_KIND = f"pq.example+{made.sha256(b'pq.example' + bytes([10, 6, 0, 0]))[:4].hex()}+BgAA"
 
 
 def keys(*held: made.Key) -> str:
@@ -105,6 +150,12 @@ def broken_cosignature(n: int, text: str) -> str:
     )
 
 
+OTHER = made.Key("other.example")
+ONE_KEY = [
+    made.Key(name, "one", made.WITNESS, "one")
+    for name in ("witness.example/a", "witness.example/b")
+]
+ONE_NAME = [made.Key("witness.example/a", salt, made.WITNESS) for salt in ("one", "two")]
 TRUST = [
     planned("the ledger's key", None, lambda plan: None, trust=keys(FIRST)),
     planned("another key", "by no trusted key", lambda plan: None, trust=keys(SECOND)),
@@ -135,7 +186,7 @@ TRUST = [
     ),
     planned(
         "a checkpoint of another history",
-        "trust file, line 1: root is",
+        "trust file line 1: root is",
         lambda plan: None,
         trust=FOREIGN,
     ),
@@ -173,8 +224,89 @@ TRUST = [
     planned(
         "witnesses that are not named",
         "bears 1 cosignatures",
+        signed(b1=[FIRST], b3=[FIRST, *WITNESSES[:2]]),
+        trust=keys(FIRST, WITNESSES[0], WITNESSES[2]) + "quorum 2\n",
+    ),
+    planned(
+        "a quorum of more witnesses than are named",
+        "asks for 2 of 1 witnesses",
         COSIGNED,
         trust=keys(FIRST, WITNESSES[0]) + "quorum 2\n",
+    ),
+    planned("a quorum of none", "is neither", lambda plan: None, trust=keys(FIRST) + "quorum 0\n"),
+    planned(
+        "one key under the names of two witnesses",
+        "asks for 2 of 1 witnesses",
+        signed(b1=[FIRST], b3=[FIRST, *ONE_KEY]),
+        trust=keys(FIRST, *ONE_KEY) + "quorum 2\n",
+    ),
+    planned(
+        "one key under two names and a third that is silent",
+        "bears 1 cosignatures",
+        signed(b1=[FIRST], b3=[FIRST, *ONE_KEY]),
+        trust=keys(FIRST, *ONE_KEY, WITNESSES[0]) + "quorum 2\n",
+    ),
+    planned(
+        "two keys of one witness count as two",
+        None,
+        signed(b1=[FIRST], b3=[FIRST, *ONE_NAME]),
+        trust=keys(FIRST, *ONE_NAME) + "quorum 2\n",
+    ),
+    planned(
+        "witnesses alone",
+        "holds neither a key of the ledger nor a checkpoint",
+        COSIGNED,
+        trust=keys(*WITNESSES) + "quorum 3\n",
+    ),
+    planned(
+        "a checkpoint and witnesses, and no key",
+        None,
+        COSIGNED,
+        trust=f"{keys(*WITNESSES)}{EARLIER}quorum 3\n",
+    ),
+    planned("a byte order mark", None, lambda plan: None, trust="\ufeff" + keys(FIRST)),
+    planned(
+        "a byte order mark before Windows line ends",
+        None,
+        COSIGNED,
+        trust="\ufeff" + (keys(FIRST, *WITNESSES) + "quorum 3\n").replace("\n", "\r\n"),
+    ),
+    planned(
+        "two byte order marks", "is neither", lambda plan: None, trust=f"\ufeff\ufeff{FIRST.text}\n"
+    ),
+    planned("a note whose last line is not ended", None, lambda plan: None, trust=EARLIER[:-1]),
+    planned("a key whose line is not ended", None, lambda plan: None, trust=FIRST.text),
+    planned(
+        "a key of another kind alone",
+        "holds neither a key of the ledger nor a checkpoint",
+        lambda plan: None,
+        trust=f"{OTHER_KIND}\n",
+    ),
+    planned(
+        "a key of another kind with a false id",
+        "is not that of the key",
+        lambda plan: None,
+        trust=keys(FIRST) + "pq.example+00000000+BgAA\n",
+    ),
+    planned(
+        "a trusted key of another name is passed over, though it signs wrongly",
+        None,
+        lambda plan: setattr(plan, "note", lambda n, text: text + OTHER.line("other\n")),
+        trust=keys(FIRST, OTHER),
+    ),
+    planned(
+        "a trusted checkpoint turns the key",
+        "signs alone after it was turned",
+        signed(b1=[FIRST], b3=[FIRST, SECOND]),
+        trust=keys(FIRST)
+        + made.Maker(made.plan()).checkpoint(0, [FIRST, SECOND])
+        + made.Maker(made.plan()).checkpoint(1, [SECOND]),
+    ),
+    planned(
+        "a trusted checkpoint by a key that is not in keys.txt, beside one that is",
+        None,
+        lambda plan: None,
+        trust=made.Maker(made.plan()).checkpoint(0, [SECOND]) + EARLIER,
     ),
     planned(
         "a witness who signs twice",
@@ -202,13 +334,13 @@ TRUST = [
     ),
     planned(
         "an unknown line",
-        "trust file, line 4: is neither",
+        "trust file line 4: is neither",
         lambda plan: None,
         trust=keys(FIRST) + "hello\n",
     ),
     planned(
         "nothing but comments",
-        "holds neither a key nor a checkpoint",
+        "holds neither a key of the ledger nor",
         lambda plan: None,
         trust="# nothing\n",
     ),
@@ -222,6 +354,6 @@ TRUST = [
         "a key of an unknown algorithm is passed over",
         None,
         lambda plan: None,
-        trust=keys(FIRST) + "pq.example+00000000+BgAA\n",
+        trust=keys(FIRST) + f"{OTHER_KIND}\n",
     ),
 ]

@@ -37,10 +37,12 @@ class Key:
     name: str = ORIGIN
     salt: str = "first"
     algorithm: bytes = LEDGER
+    secret: str | None = None  # of keys that are one under two names
 
     @property
     def private(self) -> Ed25519PrivateKey:
-        return Ed25519PrivateKey.from_private_bytes(sha256(f"{self.name} {self.salt}".encode()))
+        secret = self.secret or f"{self.name} {self.salt}"
+        return Ed25519PrivateKey.from_private_bytes(sha256(secret.encode()))
 
     @property
     def public(self) -> bytes:

@@ -102,7 +102,7 @@ def test_the_three_verdicts(visit, trust_file, flawed, before):
     assert verdict(page) == "Sound, origin proved"
     page.set_input_files("#folder", flawed)
     page.wait_for_selector("[data-verdict=flaw]")
-    assert "records.jsonl, line 5 (sequence 4, block 2)" in page.text_content("[data-verdict]")
+    assert "records.jsonl line 5 (sequence 4, block 2)" in page.text_content("[data-verdict]")
     assert page.complaints == []
 
 

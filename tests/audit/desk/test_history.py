@@ -4,11 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from audit import api as audit
-from audit import identity
+from audit import identity, ledger
 from audit.actors import os_user_actor
 from audit.desk import differences, lineage, past
 from audit.desk.lineage_pages import drawing, lineage_page
@@ -161,7 +161,7 @@ def test_lineage_leads_up_and_down_whatever_is_indexed(desk, indexed):
 def test_what_is_left_out_or_not_found_is_said(desk, monkeypatch):
     monkeypatch.setattr(lineage, "WIDTH", 2)
     stranger = bytes(32)
-    root = act(0, parents=[stranger])
+    root = citing(stranger)
     for number in range(1, 6):
         act(number, parents=[root.leaf])
     walk = lineage.walk(root)
@@ -171,6 +171,16 @@ def test_what_is_left_out_or_not_found_is_said(desk, monkeypatch):
     picture = drawing(walk)
     assert [words for _, _, words in picture.more] == ["and 3 more"]
     assert len(picture.paths) == 3
+
+
+def citing(stranger: bytes) -> Record:
+    """Write a record that cites what is not there, which ``append`` would refuse."""
+    told = {"stream": "batch/B-1", "kind": "tests.probe.taken"}
+    payload = ledger.payload_of(**told, parents=[stranger])
+    with connection.cursor() as cursor:
+        put = "INSERT INTO audit_record (stream, kind, payload) VALUES (%s, %s, %s) RETURNING id"
+        cursor.execute(put, [*told.values(), payload])
+        return Record.objects.get(pk=cursor.fetchone()[0])
 
 
 @pytest.mark.requirement("URS-WEB-033")

@@ -356,7 +356,7 @@ def tables_that_hold(session, text: str) -> set[str]:
 @pytest.mark.requirement("URS-AUD-065")
 def test_no_table_holds_a_record_by_a_constraint(ledger_db, as_role):
     found = as_role("superuser").execute(
-        "SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND "
+        "SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' "
         "AND conparentid = 0 AND confrelid IN (SELECT 'audit_record'::regclass UNION ALL "
         "SELECT inhrelid FROM pg_inherits WHERE inhparent = 'audit_record'::regclass)"
     )

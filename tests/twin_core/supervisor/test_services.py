@@ -53,7 +53,8 @@ def test_a_wrong_password_or_none_is_refused(embedded, credentials):
 @pytest.mark.requirement("URS-SVC-004")
 def test_no_line_of_the_access_file_trusts(embedded, as_role):
     rules = as_role("superuser").execute("SELECT auth_method, type FROM pg_hba_file_rules")
-    assert rules.fetchall() == [("peer", "local"), ("scram-sha-256", "local")]
+    local = [("peer", "local"), ("peer", "local"), ("scram-sha-256", "local")]
+    assert rules.fetchall() == local  # the administrator's, for all and for backups, and everyone's
 
 
 @pytest.mark.requirement("URS-SVC-004")
