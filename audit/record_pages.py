@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
@@ -100,18 +99,15 @@ def _parents(record: Record, scope: Scope, is_trusted: bool) -> list[Relative]:
 
 def relatives(nodes: Iterable[lineage.Node]) -> list[Relative]:
     """Return records of the lineage as a page lists them."""
-    nodes = list(nodes)
-    doubtful = trust.untrusted([node.record for node in nodes if node.record])
-    return [_relative(node, doubtful) for node in nodes]
+    return [_relative(node) for node in nodes]
 
 
-def _relative(node: lineage.Node, doubtful: set[UUID]) -> Relative:
-    is_trusted = node.record is None or node.record.pk not in doubtful
+def _relative(node: lineage.Node) -> Relative:
     return Relative(
         node.leaf.hex(),
-        node.words if is_trusted or node.is_hidden else trust.ALTERED,
+        node.words,
         node.record.recorded_at if node.record else None,
         reverse("audit:record", args=[node.record.pk]) if node.record else "",
-        is_trusted=is_trusted,
+        is_trusted=node.is_trusted,
         is_hidden=node.is_hidden,
     )

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from audit import ledger, words
 from audit.desk import differences, past, subjects
-from audit.desk.lineage import Node
+from audit.desk.lineage import nodes_of
 from audit.desk.pages import AsOfPage, ChangeRow
 from audit.desk.scope import Scope
 from audit.record_pages import relatives
@@ -77,7 +77,7 @@ def as_of_page(form: MomentForm, scope: Scope) -> AsOfPage:
     """Return the subject that a valid form asks for, then and now."""
     kind, key, moment = (form.cleaned_data[name] for name in ("type", "id", "moment"))
     now = timezone.now()
-    told = past.history(kind, key, scope=scope)
+    told, altered = past.history(kind, key, scope=scope)
     before = [each for each in told if moment is None or each[0].recorded_at <= moment]
     then = past.settled(kind, key, moment or now, before)
     present = past.settled(kind, key, now, told)
@@ -97,7 +97,8 @@ def as_of_page(form: MomentForm, scope: Scope) -> AsOfPage:
         **_made_by(then),
         since=[_change(each) for each in since[::-1][:MOST_CHANGES]],
         left_out=max(0, len(since) - MOST_CHANGES),
-        unjoined=relatives(Node(bytes(one.leaf), one) for one in present.unjoined),
+        unjoined=relatives(nodes_of(present.unjoined)),
+        altered=relatives(nodes_of(altered)),
         is_cut=present.is_cut,
         moments=_moments(kind, key, told),
         trail_href=f"{reverse('audit:trail')}?{urlencode({'subject_type': kind, 'subject': key})}",

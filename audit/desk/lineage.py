@@ -13,6 +13,7 @@ from django.db import connection
 from audit import ledger, words
 from audit.desk import indexing
 from audit.desk.scope import EVERYTHING, Scope
+from audit.guards import trust
 from audit.models import Record
 
 DEPTH, DEEPEST = 3, 8  # steps each way: at first, and at most
@@ -37,6 +38,7 @@ class Node:
     leaf: bytes
     record: Record | None
     is_hidden: bool = False  # outside the scope of who looks
+    is_trusted: bool = True  # false: altered after it was recorded; nothing of it is told
 
     @property
     def words(self) -> str:
@@ -44,7 +46,15 @@ class Node:
             return "A record outside your scope"
         if self.record is None:
             return "A record that is not in this ledger"
+        if not self.is_trusted:
+            return trust.ALTERED
         return words.headline(self.record.kind, ledger.content(self.record))
+
+    @property
+    def parents(self) -> list[bytes]:
+        """The leaves that it cites, as far as it may be believed and is shown."""
+        shown = self.record is not None and self.is_trusted and not self.is_hidden
+        return parents_of(self.record) if self.record is not None and shown else []
 
 
 @dataclass(slots=True)
@@ -65,16 +75,14 @@ class Walk:
 
 def walk(record: Record, *, up: int = DEPTH, down: int = DEPTH, scope: Scope = EVERYTHING) -> Walk:
     """Return the records within ``up`` and ``down`` steps of one."""
-    origin = Node(bytes(record.leaf), record)
+    (origin,) = nodes_of([record])
     made = Walk(origin, {0: [origin]})
     seen = {origin.leaf}
     for step in range(1, up + 1):
         _step_up(made, step, seen, scope)
     for step in range(1, down + 1):
         _step_down(made, step, seen, scope)
-    made.goes_on_up = any(
-        parents_of(node.record) for node in made.layers.get(-up, ()) if node.record
-    )
+    made.goes_on_up = any(node.parents for node in made.layers.get(-up, ()))
     last = [node.leaf for node in made.layers.get(down, ())]
     made.goes_on_down = bool(last and citing(last, 1))
     return made
@@ -83,7 +91,7 @@ def walk(record: Record, *, up: int = DEPTH, down: int = DEPTH, scope: Scope = E
 def _step_up(made: Walk, step: int, seen: set[bytes], scope: Scope) -> None:
     wanted: dict[bytes, None] = {}
     for node in made.layers.get(1 - step, ()):
-        for leaf in parents_of(node.record) if node.record and not node.is_hidden else ():
+        for leaf in node.parents:
             made.edges.add((node.leaf, leaf))
             if leaf not in seen:
                 wanted[leaf] = None
@@ -94,9 +102,10 @@ def _step_down(made: Walk, step: int, seen: set[bytes], scope: Scope) -> None:
     leaves = [node.leaf for node in made.layers.get(step - 1, ()) if not node.is_hidden]
     found = citing(leaves, 20 * WIDTH)
     records = Record.objects.in_bulk([key for key, _ in found])
+    nodes = dict(zip(records, nodes_of(records.values(), scope), strict=True))
     fresh: dict[bytes, Node] = {}
     for key, parent in (each for each in found if each[0] in records):
-        node = _node(bytes(records[key].leaf), records[key], scope)
+        node = nodes[key]
         made.edges.add((node.leaf, parent))
         if node.leaf not in seen:
             fresh.setdefault(node.leaf, node)
@@ -117,14 +126,22 @@ def parents_of(record: Record) -> list[bytes]:
 
 def by_leaves(leaves: Sequence[bytes], scope: Scope = EVERYTHING) -> list[Node]:
     """Return the records of these leaves in their order; one not found as a node without."""
-    found = {bytes(record.leaf): record for record in Record.objects.filter(leaf__in=leaves)}
-    return [_node(leaf, found.get(leaf), scope) for leaf in leaves]
+    records = Record.objects.filter(leaf__in=leaves)
+    found = {node.leaf: node for node in nodes_of(records, scope)}
+    return [found.get(leaf) or Node(leaf, None) for leaf in leaves]
 
 
-def _node(leaf: bytes, record: Record | None, scope: Scope) -> Node:
-    if record is not None and not scope.allows(record.stream):
-        return Node(leaf, None, is_hidden=True)
-    return Node(leaf, record)
+def nodes_of(records: Iterable[Record], scope: Scope = EVERYTHING) -> list[Node]:
+    """Return records as nodes in their order, each held to what was sealed."""
+    records = list(records)
+    doubtful = trust.untrusted(records)
+    return [_node(record, scope, is_trusted=record.pk not in doubtful) for record in records]
+
+
+def _node(record: Record, scope: Scope, *, is_trusted: bool) -> Node:
+    if not scope.allows(record.stream):
+        return Node(bytes(record.leaf), None, is_hidden=True)
+    return Node(bytes(record.leaf), record, is_trusted=is_trusted)
 
 
 def citing(leaves: Iterable[bytes], limit: int) -> list[tuple[UUID, bytes]]:
@@ -154,11 +171,14 @@ def children_of(record: Record, limit: int, scope: Scope = EVERYTHING) -> list[N
     """Return the first records that cite one."""
     keys = list(dict.fromkeys(key for key, _ in citing([bytes(record.leaf)], limit)))
     records = Record.objects.in_bulk(keys)
-    return [_node(bytes(records[key].leaf), records[key], scope) for key in keys if key in records]
+    return nodes_of((records[key] for key in keys if key in records), scope)
 
 
 def sharing_blobs(record: Record, limit: int, scope: Scope = EVERYTHING) -> list[Node]:
-    """Return other records that cite or name a content that this one cites, oldest first."""
+    """Return other records that cite or name a content that this one cites, oldest first.
+
+    The one itself is one that may be believed.
+    """
     from audit.desk.search import Search
     from audit.trail import Filters
 
@@ -167,4 +187,4 @@ def sharing_blobs(record: Record, limit: int, scope: Scope = EVERYTHING) -> list
         page = Search(Filters(subject=blob), scope=scope).page(limit)
         found |= dict.fromkeys(hit.record_id for hit in page.hits if hit.record_id != record.pk)
     records = Record.objects.in_bulk(list(found)[:limit])
-    return [Node(bytes(one.leaf), one) for _, one in sorted(records.items())]
+    return nodes_of(one for _, one in sorted(records.items()))

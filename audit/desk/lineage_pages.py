@@ -5,7 +5,6 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 from django.urls import reverse
 
-from audit import ledger, words
 from audit.desk import lineage
 from audit.desk.lineage import DEEPEST, DEPTH, Node, Walk
 from audit.desk.pages import Box, Drawing, Layer, LineagePage
@@ -30,17 +29,19 @@ def lineage_page(record: Record, query: QueryDict, scope: Scope) -> LineagePage:
     up, down = depth_of(query, "up"), depth_of(query, "down")
     walk = lineage.walk(record, up=up, down=down, scope=scope)
     own = reverse("audit:lineage", args=[record.pk])
+    is_trusted = walk.origin.is_trusted
+    sharing = lineage.sharing_blobs(record, SHARING, scope) if is_trusted else []
 
     def address(up: int, down: int) -> str:
         return f"{own}?{urlencode({'up': up, 'down': down})}"
 
     is_default = (up, down) == (DEPTH, DEPTH)
     return LineagePage(
-        words=words.headline(record.kind, ledger.content(record)),
+        words=walk.origin.words,
         record_href=reverse("audit:record", args=[record.pk]),
         drawing=drawing(walk),
         layers=[_layer(walk, number) for number in sorted(walk.layers)],
-        sharing=relatives(lineage.sharing_blobs(record, SHARING, scope)),
+        sharing=relatives(sharing),
         more_up_href=address(up + 1, down) if walk.goes_on_up and up < DEEPEST else "",
         more_down_href=address(up, down + 1) if walk.goes_on_down and down < DEEPEST else "",
         less_href="" if is_default else own,
@@ -99,6 +100,7 @@ def _box(node: Node, x: int, y: int, *, is_origin: bool) -> Box:
         href=reverse("audit:record", args=[record.pk]) if record else "",
         is_origin=is_origin,
         is_missing=record is None,
+        is_trusted=node.is_trusted,
     )
 
 

@@ -21,6 +21,7 @@ class Box:
     href: str
     is_origin: bool = False
     is_missing: bool = False
+    is_trusted: bool = True
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class AsOfPage:
     since: Sequence[ChangeRow] = ()
     left_out: int = 0  # changes that are not listed
     unjoined: Sequence[Relative] = ()
+    altered: Sequence[Relative] = ()  # records about it that are not to be trusted
     is_cut: bool = False  # the records of its beginning are not here
     moments: Sequence[tuple[str, datetime, str]] = ()  # address, when, words
     trail_href: str = ""
@@ -109,6 +111,7 @@ class EntryRow:
     rules: Sequence[tuple[str, str]]  # title, why
     verdict: str = ""
     said: str = ""
+    is_trusted: bool = True
     form: BaseForm | None = None
     judge_href: str = ""
 

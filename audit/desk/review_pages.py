@@ -10,11 +10,12 @@ from uuid import UUID
 from django.urls import reverse
 from django.utils import timezone
 
-from audit import ledger, signatures, words
+from audit import signatures, words
 from audit.desk import reviews, rules, scope
 from audit.desk.forms import AbandonForm, AssignForm, JudgeForm, OpenReviewForm, SignReviewForm
 from audit.desk.pages import EntryRow, Gap, LeftOut, ReviewPage, ReviewRow, ReviewsPage
 from audit.desk.search import Search
+from audit.guards import trust
 from audit.identity import current_roles
 from audit.models import Record, ReviewJudgement, TrailReview, User
 from audit.pages import SigningDialog
@@ -134,10 +135,17 @@ def _entries(
 ) -> list[EntryRow]:
     records = Record.objects.in_bulk([UUID(each["id"]) for each in ranked])
     judged = {str(each.entry): each for each in review.judgements.all()}
-    known = text.by_id()
+    known, doubtful = text.by_id(), trust.untrusted(list(records.values()))
     return [
         _entry(
-            review, records[UUID(each["id"])], each, known, judged.get(each["id"]), is_mine, refused
+            review,
+            records[UUID(each["id"])],
+            each,
+            known,
+            judged.get(each["id"]),
+            is_mine,
+            refused,
+            is_trusted=UUID(each["id"]) not in doubtful,
         )
         for each in ranked
         if UUID(each["id"]) in records
@@ -152,8 +160,10 @@ def _entry(
     judged: ReviewJudgement | None,
     is_mine: bool,
     refused: dict[str, Any],
+    *,
+    is_trusted: bool,
 ) -> EntryRow:
-    told = ledger.content(record)
+    told = trust.told(record, is_trusted=is_trusted)
     key = ranked["id"]
     given = {"verdict": judged.verdict, "words": judged.words} if judged else {}
     form = refused.get(key) or JudgeForm(initial=given, auto_id=f"judge-{key}-%s")
@@ -162,13 +172,14 @@ def _entry(
         href=reverse("audit:record", args=[record.pk]),
         recorded_at=record.recorded_at,
         actor=told["actor"],
-        words=words.headline(record.kind, told),
+        words=words.headline(record.kind, told) if is_trusted else trust.ALTERED,
         stream=record.stream,
         reason=told["reason"] or "",
         score=ranked["score"],
         rules=[(known[name].title, known[name].why) for name in ranked["rules"]],
         verdict=judged.verdict if judged else "",
         said=judged.words if judged else "",
+        is_trusted=is_trusted,
         form=form if is_mine else None,
         judge_href=reverse("audit:judge", args=[review.pk, record.pk]),
     )

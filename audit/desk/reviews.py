@@ -11,6 +11,7 @@ from django.utils import timezone
 from audit import canonical, identity, ledger, signatures
 from audit.desk import ranking, rules
 from audit.desk import scope as scopes
+from audit.guards import trust
 from audit.models import Block, Record, ReviewJudgement, Role, TrailReview, User
 from audit.refusals import NotEntitled, Refused
 from audit.signatures import Meaning
@@ -140,7 +141,7 @@ def judge(
     if told is None:
         raise ReviewRefused("this entry is not among those that the review ranks")
     record = Record.objects.get(pk=entry)
-    actor = ledger.content(record)["actor"]
+    actor = trust.told(record, is_trusted=not trust.untrusted([record]))["actor"]
     if (actor["kind"], actor["id"]) == ("person", str(by.pk)):
         raise NotEntitled("nobody judges their own act", act="audit.review")
     if verdict not in Verdict.values:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from audit import ledger, words
 from audit.desk.scope import EVERYTHING, Scope
 from audit.desk.search import Search
+from audit.guards import trust
 from audit.models import Record
 from audit.state import regulated_models
 from audit.trail import Filters
@@ -42,8 +43,9 @@ def latest(kind: str, scope: Scope = EVERYTHING) -> list[tuple[str, str]]:
     """Return (key, name) of the subjects of a type that were told of last, newest first."""
     page = Search(Filters(subject_type=kind), scope=scope).page(PICKED_FROM)
     records = Record.objects.in_bulk([hit.record_id for hit in page.hits])
+    doubtful = trust.untrusted(list(records.values()))
     found: dict[str, str] = {}
-    for hit in (hit for hit in page.hits if hit.record_id in records):
+    for hit in (one for one in page.hits if one.record_id in records.keys() - doubtful):
         for key, name in _named(ledger.content(records[hit.record_id])["changes"], kind):
             found.setdefault(key, name)
     return list(found.items())

@@ -4,11 +4,14 @@ import csv
 import io
 import random
 import struct
+import subprocess
 import threading
+import time
 import unicodedata
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -21,11 +24,12 @@ from audit import api, canonical, exports, refusals, verifier
 from audit.exports import jobs, views
 from audit.exports.copies import checking, lines, parquet, readable, report, spreadsheet
 from audit.exports.copies.document_seal import DocumentSeal
-from audit.models import Record
+from audit.models import Checkpoint, Record
 from audit.session_store import SessionStore
 from tests.audit.conftest import ledger  # noqa: F401
 from tests.audit.exports.conftest import AWKWARD, filled, installed  # noqa: F401
 from tests.audit.people import enter
+from tests.audit.sealing import sealing_process
 
 SEED = 20_261_125
 SIGNS = "=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}" + (
@@ -234,41 +238,60 @@ def test_an_edited_report_is_refused(campaign, filled, installed, tmp_path):  # 
 @pytest.mark.requirement("URS-AUD-070")
 @pytest.mark.fault("EXP-05")
 def test_an_export_under_load_is_one_cut(campaign, filled, installed, tmp_path):  # noqa: F811
-    stop, torn, failures = threading.Event(), 0, 0
+    installed.CHECKPOINT_DIR = filled.outside.folder
+    stop, failed, written = threading.Event(), [], [0, 0, 0]
+    torn, failures, cuts = 0, 0, [Checkpoint.objects.latest("tree_size").tree_size]
 
-    def load() -> None:
-        number = 0
-        while not stop.is_set():
-            with transaction.atomic():
-                api.append(stream="batch/B-1", kind="test.fact.noted", data={"number": number})
-            number += 1
-        connection.close()
+    def load(place: int) -> None:
+        try:
+            while not stop.is_set():
+                with transaction.atomic():
+                    api.append(stream="batch/B-1", kind="test.fact.noted", data={"by": place})
+                written[place] += 1
+        except Exception as error:
+            failed.append(error)
+        finally:
+            connection.close()
 
-    def seal() -> None:
-        while not stop.wait(0.02):
-            filled.seal()
-
-    writers = [threading.Thread(target=load) for _ in range(3)]
-    for writer in writers:
-        writer.start()
-    try:
-        for number in range(campaign.runs):
-            filled.seal()
-            folder = tmp_path / f"bundle-{number}"
-            chosen = exports.Filters(stream="batch/B-1") if number % 2 else exports.Filters()
-            exports.export(folder, filters=chosen, formats=("csv",))
-            failures += not verifier.verify(folder, trust=installed.LEDGER_PUBLIC_KEY_FILE).ok
-            torn += is_torn(folder)
-    finally:
-        stop.set()
+    writers = [threading.Thread(target=load, args=[place]) for place in range(3)]
+    with sealing_process(filled, tmp_path) as sealer:
         for writer in writers:
-            writer.join()
+            writer.start()
+        try:
+            for number in range(campaign.runs):
+                wait_for_checkpoint(beyond=cuts[-1], sealer=sealer)
+                folder = tmp_path / f"bundle-{number}"
+                chosen = exports.Filters(stream="batch/B-1") if number % 2 else exports.Filters()
+                exports.export(folder, filters=chosen, formats=("csv",))
+                failures += not verifier.verify(folder, trust=installed.LEDGER_PUBLIC_KEY_FILE).ok
+                torn += is_torn(folder)
+                cuts.append(told_of_export()["tree_size"])
+        finally:
+            stop.set()
+            for writer in writers:
+                writer.join()
+        assert sealer.poll() is None, "the sealer ended"
+    assert failed == [] and all(written)
+    assert sorted(set(cuts)) == cuts, "an export was not of a later cut than the one before"
     campaign.saw(torn=torn, verify_failures=failures)
+
+
+def wait_for_checkpoint(*, beyond: int, sealer: subprocess.Popen[str]) -> None:
+    """Return once the sealer process has signed a tree larger than ``beyond``."""
+    deadline = time.monotonic() + 60
+    while Checkpoint.objects.latest("tree_size").tree_size <= beyond:
+        assert sealer.poll() is None, "the sealer ended"
+        assert time.monotonic() < deadline, "the sealer signs nothing"
+        time.sleep(0.02)
+
+
+def told_of_export() -> dict[str, Any]:
+    return api.content(Record.objects.filter(kind="audit.export.made").latest("id"))["data"]
 
 
 def is_torn(folder: Path) -> bool:
     """Whether a bundle is not of the one cut that its record names, or its copies are not."""
-    told = api.content(Record.objects.filter(kind="audit.export.made").latest("id"))["data"]
+    told = told_of_export()
     kept = list(lines.read(folder))
     rows = (folder / "copies" / "records-0001.csv").read_text("utf-8-sig").splitlines()
     ends = (kept[0].sequence, kept[-1].sequence, len(kept), len(rows) - 1)
