@@ -17,6 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--records", type=int, default=300_000, help="to verify and export")
     parser.add_argument("--acts", type=int, default=16_000, help="acts of a measurement")
     parser.add_argument(
         "--quick", action="store_true", help="does it run: the figures mean nothing"
