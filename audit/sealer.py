@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import psycopg
 import structlog
 from django.db import connection, transaction
 
@@ -19,6 +20,11 @@ from audit.recovery import clock, differences, elsewhere, forks, standing
 
 LOCK = 7_166_433_210  # advisory lock: one sealer a database
 MOST = 20_000  # records in one block
+COMMITTED = (
+    "SELECT id, payload, leaf, transaction::text::bigint, recorded_at FROM audit_record "
+    "WHERE transaction >= %s::text::xid8 AND transaction < %s::text::xid8 "
+    "ORDER BY audit_record.transaction, id LIMIT %s"
+)
 LATE = 1.0  # seconds of seal lag that raise an alarm
 
 log = structlog.get_logger("sealer")
@@ -76,17 +82,11 @@ def cluster() -> tuple[str, int]:
 
 def rows_between(start: int, below: int, most: int | None = MOST + 1) -> list[Row]:
     """Return committed records with start <= transaction < below, in order."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, payload, leaf, transaction::text, recorded_at FROM audit_record "
-            "WHERE transaction >= %s::text::xid8 AND transaction < %s::text::xid8 "
-            "ORDER BY audit_record.transaction, id LIMIT %s",
-            [str(start), str(below), most],
-        )
-        return [
-            Row(identity, payload.encode(), bytes(leaf), int(xid), at)
-            for identity, payload, leaf, xid, at in cursor
-        ]
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        asked = (str(start), str(below), most)
+        found = cursor.execute(COMMITTED, asked, prepare=True, binary=True).fetchall()
+    return [Row(key, text.encode(), bytes(leaf), xid, at) for key, text, leaf, xid, at in found]
 
 
 class Sealer:
