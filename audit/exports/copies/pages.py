@@ -87,29 +87,13 @@ def _text(text: str) -> str:
 def _entry(entry: Entry) -> str:
     parts = [
         f'<article id="n{entry.sequence}"><h2>No. {entry.sequence}: {_text(entry.headline)}</h2>',
-        _list(_facts_of(entry)),
+        _list(entry.facts),
         *map(_subject, entry.subjects),
     ]
     if entry.data:
         parts.append(_table("Further facts", ("Member", "Value"), entry.data))
     parts += map(_signature, entry.signatures)
     return "".join(parts) + "</article>\n"
-
-
-def _facts_of(entry: Entry) -> Iterable[tuple[str, str]]:
-    told = (
-        ("Kind", entry.kind),
-        ("Belongs to", entry.stream),
-        ("Recorded (UTC)", entry.recorded_at),
-        ("Occurred (UTC)", entry.occurred_at),
-        ("Who", f"{entry.actor}, {entry.actor_id}"),
-        ("From", entry.source),
-        ("Reason", entry.reason),
-        ("Cites contents", ", ".join(entry.blobs)),
-        ("Rests on records with leaf", ", ".join(entry.parents)),
-        ("Leaf (SHA-256)", entry.leaf),
-    )
-    return [(name, text) for name, text in told if text]
 
 
 def _list(pairs: Iterable[tuple[str, str]]) -> str:

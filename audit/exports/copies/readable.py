@@ -75,6 +75,23 @@ class Entry:
     leaf: str
     signatures: Sequence[Signed]
 
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What is known of the record beside its changes: names and texts, the empty left out."""
+        told = (
+            ("Kind", self.kind),
+            ("Belongs to", self.stream),
+            ("Recorded (UTC)", self.recorded_at),
+            ("Occurred (UTC)", self.occurred_at),
+            ("Who", f"{self.actor}, {self.actor_id}"),
+            ("From", self.source),
+            ("Reason", self.reason),
+            ("Cites contents", ", ".join(self.blobs)),
+            ("Rests on leaves", ", ".join(self.parents)),
+            ("Leaf (SHA-256)", self.leaf),
+        )
+        return [(name, text) for name, text in told if text]
+
 
 def entry_of(line: Line, signatures: Sequence[Signed] = ()) -> Entry:
     """Return a record in words."""

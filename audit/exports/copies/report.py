@@ -130,23 +130,11 @@ class Basis:
 
 
 def _entry(entry: Entry, *, is_first: bool) -> dict[str, Any]:
-    told = (
-        ("Kind", entry.kind),
-        ("Belongs to", entry.stream),
-        ("Recorded (UTC)", entry.recorded_at),
-        ("Occurred (UTC)", entry.occurred_at),
-        ("Who", f"{entry.actor}, {entry.actor_id}"),
-        ("From", entry.source),
-        ("Reason", entry.reason),
-        ("Cites contents", ", ".join(entry.blobs)),
-        ("Rests on leaves", ", ".join(entry.parents)),
-        ("Leaf (SHA-256)", entry.leaf),
-    )
     return {
         "first": is_first,
         "number": str(entry.sequence),
         "headline": shown(entry.headline),
-        "facts": [[name, shown(text)] for name, text in told if text],
+        "facts": [[name, shown(text)] for name, text in entry.facts],
         "subjects": [
             {
                 "name": shown(f"{subject.type} {subject.id}"),
