@@ -21,6 +21,7 @@ from audit.guards import contents
 from audit.models import Blob, Block, Record
 from audit.outside import evidence
 
+PAGE = Path(__file__).parents[1] / "verifier_page" / "verifier.html"  # the second verifier
 PART = 50_000  # records between two lines of the journal
 LINES = ("records.jsonl", "index.jsonl", "proofs.jsonl")
 MOST_CHOSEN = 5_000_000  # records of a selection: their keys are held in memory
@@ -83,7 +84,7 @@ class Build:
         files = bundles.Files(self.bundle)
         for name, digest in self.journal.digests.items():
             files.has(name, digest)
-        for name in (*bundles.TEXTS, bundles.MANIFEST, bundles.MANIFEST_DIGEST):
+        for name in (*bundles.TEXTS, PAGE.name, bundles.MANIFEST, bundles.MANIFEST_DIGEST):
             (self.bundle / name).unlink(missing_ok=True)
         facts = bundles.Facts(
             origin=self.cut.origin,
@@ -94,6 +95,7 @@ class Build:
             filters=self.cut.filters,
         )
         bundles.write_texts(files, facts, keys=_public_keys())
+        files.write(PAGE.name, [PAGE.read_bytes()])
         return bundles.write_manifest(files, facts)
 
     # ------------------------------------------------------------------ records
