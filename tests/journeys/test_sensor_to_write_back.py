@@ -111,8 +111,12 @@ def export_from_page(page: Any, address: str, place: Path) -> Path:
     check(page)
     page.get_by_role("button", name="Export what is filtered").click()
     page.get_by_role("dialog").get_by_label("Reason").fill("inspection of the batch")
+    page.get_by_role("dialog").get_by_role("button", name="Export").click()
+    link = page.get_by_role("link", name="Download the export: inspection of the batch")
+    link.wait_for(timeout=120_000)  # a worker makes it; the page looks every two seconds
+    check(page)
     with page.expect_download(timeout=60_000) as saving:
-        page.get_by_role("dialog").get_by_role("button", name="Export").click()
+        link.click()
     with zipfile.ZipFile(saving.value.path()) as archive:
         archive.extractall(place)
     (bundle,) = place.iterdir()
