@@ -282,8 +282,7 @@ def sealed_after(ledger: Ledger, running: sealer.Sealer) -> int:  # noqa: F811
     except sealer.SealingRefused:
         pass
     try:
-        ledger.sealer()
-        done += 1
+        done += ledger.sealer().seal()
     except sealer.SealingRefused:
         pass
     return done
