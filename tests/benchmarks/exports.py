@@ -110,6 +110,7 @@ def _line(
         "unit": unit,
         "baseline": round(baseline, 4),
         "ratio": round(statistics.median(ratios), 2),
+        "rounds": len(ratios),
         "spread": [round(min(ratios), 2), round(max(ratios), 2)],
         "goal": goal,
     }

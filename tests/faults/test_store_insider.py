@@ -4,7 +4,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import cycle, islice
 from typing import Any
 
@@ -281,8 +281,6 @@ def sealed_after(ledger: Ledger, running: sealer.Sealer) -> int:  # noqa: F811
         done += 1
     except sealer.SealingRefused:
         pass
-    try:
+    with suppress(sealer.SealingRefused):
         done += ledger.sealer().seal()
-    except sealer.SealingRefused:
-        pass
     return done
