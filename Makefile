@@ -53,7 +53,7 @@ bench: .venv-bench/installed  ## measure beside named rivals: make bench PART=le
 
 SHARE ?= 1
 campaign: .venv/installed  ## inject the catalogue's faults in full: make campaign SHARE=0.1 ARGS="-k STO"
-	@$(PYTHON) -m pytest -m fault --campaign $(SHARE) -p no:timeout $(ARGS); status=$$?; $(PYTHON) manage.py fault_table; exit $$status
+	@$(PYTHON) -m pytest -m fault --campaign $(SHARE) $(ARGS); status=$$?; $(PYTHON) manage.py fault_table; exit $$status
 
 honest: .venv/installed  ## a million honest records from 16 writers: no false alarm
 	@$(PYTHON) -m tests.campaigns.honest $(ARGS)

@@ -39,7 +39,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs Chromium when there is none, and remember that it was wanted."""
+    """Leave out what needs Chromium when there is none, and remember that it was wanted.
+
+    A campaign takes as long as it takes: no test of it has a limit.
+    """
+    if config.getoption("--campaign") is not None:
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0), append=False)
     journeys = [item for item in items if item.get_closest_marker("browser")]
     wanted = not config.getoption("--without-browser")
     if wanted and chromium.find() is not None:
