@@ -108,6 +108,9 @@ class ExportForm(forms.Form):
     parquet = forms.BooleanField(label=COPIES["parquet"], required=False)
     csv = forms.BooleanField(label=COPIES["csv"], required=False)
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, auto_id="export_%s", **options)  # filters have a reason too
+
     def formats(self) -> tuple[str, ...]:
         """Return the copies that are asked for; call it on a valid form."""
         return tuple(name for name in COPIES if self.cleaned_data[name])

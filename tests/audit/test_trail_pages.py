@@ -1,6 +1,7 @@
 """The trail and a record as pages, against a real ledger."""
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -63,6 +64,13 @@ def test_the_newest_record_stands_first_and_says_what_happened(desk, anna):
     page = shown(get(views.trail, anna.user))
     assert page.index("Probe taken: Probe 2") < page.index("Probe taken: Probe 1")
     assert "tests.probe.taken" in page
+
+
+@pytest.mark.requirement("URS-WEB-020")
+def test_each_label_of_the_page_belongs_to_one_field(desk, anna):
+    keys = re.findall(r' id="([^"]+)"', shown(get(views.trail, anna.user)))
+    assert len(keys) == len(set(keys))
+    assert {"id_reason", "export_reason"} <= set(keys)
 
 
 @pytest.mark.requirement("URS-AUD-009")

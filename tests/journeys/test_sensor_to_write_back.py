@@ -107,7 +107,8 @@ def export_from_page(page: Any, address: str, place: Path) -> Path:
     """Filter the trail for the batch, ask for the export, unpack it; returns the bundle."""
     page.goto(f"{address}/trail/")
     page.get_by_label("Batch or stream").fill("batch/BR-201-0001")
-    page.get_by_role("button", name="Filter", exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Filter", exact=True).click()
     check(page)
     page.get_by_role("button", name="Export what is filtered").click()
     page.get_by_role("dialog").get_by_label("Reason").fill("inspection of the batch")
