@@ -169,7 +169,8 @@ def test_a_frozen_server_is_refused_in_time_and_does_nothing_twice(store, campai
             stopped = store.everyone()
             for process in stopped:
                 process.send_signal(signal.SIGSTOP)
-            time.sleep(frozen_for[run % len(frozen_for)])
+            still = frozen_for[run % len(frozen_for)]
+            time.sleep(still)
             refused = len(clients.failed)
             for process in stopped:
                 with contextlib.suppress(Exception):
@@ -177,7 +178,8 @@ def test_a_frozen_server_is_refused_in_time_and_does_nothing_twice(store, campai
             begun = time.monotonic()
             clients.wait_for(1)
             slowest_return = max(slowest_return, time.monotonic() - begun)
-            assert refused, "no client was refused while the server stood still"
+            was_long = still > 2 * deadline
+            assert refused or not was_long, "no client was refused while the server stood still"
         slowest_answer = clients.longest
     lost, doubled = clusters.losses(store, clients.acked)
     assert clusters.forks(store) == 0
