@@ -76,7 +76,8 @@ def act(*, stream: str, kind: str, **told: Any) -> Iterator[Act]:
     """
     collected = Act()
     yield collected
-    ledger.require_known(kind, told.get("parents", ()))
+    told["parents"] = list(told.get("parents", ()))  # read twice: asked for, and told
+    ledger.require_known(kind, told["parents"])
     payload = ledger.payload_of(stream=stream, kind=kind, changes=collected.changes, **told)
     before = datetime.now(UTC)
     with connection.wrap_database_errors:

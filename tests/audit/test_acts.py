@@ -44,6 +44,13 @@ def test_rows_of_different_tables_share_a_record(ledger_db):
     assert ada.roles() == {"auditor", "qa_reviewer"}
 
 
+def test_parents_that_can_be_read_only_once_are_told(ledger_db):
+    [ada] = people("ada")
+    with audit.act(**ACT, parents=(leaf for leaf in [ada.record.leaf])) as act:
+        act.create(person("bo"))
+    assert audit.content(act.record)["parents"] == [bytes(ada.record.leaf).hex()]
+
+
 def test_a_change_tells_what_was_and_what_is(ledger_db):
     ada, bo = people("ada", "bo")
     with audit.act(**{**ACT, "kind": "audit.person.changed"}) as act:
