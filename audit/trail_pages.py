@@ -108,8 +108,8 @@ class ExportForm(forms.Form):
     parquet = forms.BooleanField(label=COPIES["parquet"], required=False)
     csv = forms.BooleanField(label=COPIES["csv"], required=False)
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, auto_id="export_%s", **options)  # filters have a reason too
+    def __init__(self, data: QueryDict | None = None) -> None:
+        super().__init__(data, auto_id="export_%s")  # the filters have a reason too
 
     def formats(self) -> tuple[str, ...]:
         """Return the copies that are asked for; call it on a valid form."""

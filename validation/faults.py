@@ -26,8 +26,8 @@ _HEAD = """\
 # Faults injected
 
 What was done to the product, how often, and what was seen; made by `make campaign` from the
-entries in [faults/](faults/) and the results of their newest campaign, which may have been a share of
-the full number (`make campaign SHARE=0.1`). The suite injects each of them too.
+entries in [faults/](faults/) and the results of their newest campaign, which may have been a share
+of the full number (`make campaign SHARE=0.1`). The suite injects each of them too.
 
 | entry | fault | severity | runs | seen | must hold | result | on |
 |---|---|---|---|---|---|---|---|

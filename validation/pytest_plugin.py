@@ -47,7 +47,8 @@ class Evidence:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.nodeid not in self.tests:  # collected by another process: its marks came along
             told = {
-                name: [id for key, id in report.user_properties if key == name] for name in MARKS
+                name: [str(id) for key, id in report.user_properties if key == name]
+                for name in MARKS
             }
             self.tests[report.nodeid] = entry_of(told, self._known())
         entry = self.tests[report.nodeid]
